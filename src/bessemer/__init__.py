@@ -1,0 +1,35 @@
+"""bessemer makes trained models cheap: raw data in, a small, fast, measured model out.
+
+Names are imported when they are first used, so that `import bessemer` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "distill": "bessemer.compress.distill",
+    "export_onnx": "bessemer.export.onnx",
+    "fit": "bessemer.train.loop",
+    "load": "bessemer.load",
+    "prune": "bessemer.compress.prune",
+    "quantize": "bessemer.compress.quantize",
+    "run": "bessemer.pipeline",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'bessemer' has no attribute {name!r}")
+    value = getattr(import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

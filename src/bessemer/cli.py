@@ -1,0 +1,218 @@
+"""The command line: one command is one function call. Nothing heavy is imported to parse a command."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bessemer import __version__
+from bessemer.errors import BessemerError
+
+if TYPE_CHECKING:
+    from bessemer.pipeline import Run
+
+app = typer.Typer(
+    name="bessemer",
+    help="Raw data in, a small, fast, measured model out, with one recipe.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a YAML file.")]
+Out = Annotated[Path | None, typer.Option("-o", "--out", help="The run folder; by default runs/NAME.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe; repeatable.")
+]
+Nproc = Annotated[int, typer.Option("--nproc", help="Train on this many processes of this machine.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bessemer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def init(
+    data: Annotated[Path, typer.Argument(metavar="DIR_OR_FILE", help="The data to look at.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the recipe.")] = Path("recipe.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace a recipe that is there.")] = False,
+) -> None:
+    """Look at the data and write a commented recipe that fits it."""
+    from bessemer.starter import write_recipe
+
+    typer.echo(write_recipe(data, out, force))
+
+
+@app.command()
+def check(recipe: RecipeFile, set: Set = None, out: Out = None, as_json: AsJson = False) -> None:
+    """Show the resolved recipe and the stages that would run; nothing is run."""
+    from bessemer.config import dump_yaml
+    from bessemer.pipeline import status
+    from bessemer.recipe import load_recipe
+
+    loaded = load_recipe(recipe, set or [])
+    rows = status(loaded, out or Path("runs") / loaded.name)
+    if as_json:
+        typer.echo(json.dumps({"recipe": loaded.model_dump(mode="json"), "stages": dict(rows)}, indent=1))
+        return
+    typer.echo(dump_yaml(loaded.model_dump()))
+    for name, state in rows:
+        typer.echo(f"{name:9} {state}")
+
+
+def _run(
+    recipe: Path, out: Path | None, settings: list[str] | None, until: str | None, nproc: int, as_json: bool
+) -> None:
+    from bessemer.pipeline import run as run_recipe
+    from bessemer.report.terminal import TerminalProgress
+
+    result = run_recipe(recipe, out, set=settings or [], until=until, nproc=nproc, progress=TerminalProgress())
+    _print_result(result, as_json)
+
+
+def _print_result(result: Run, as_json: bool) -> None:
+    from bessemer.report.table import summary_table
+
+    if as_json:
+        typer.echo(json.dumps(result.report, indent=1))
+        return
+    if result.did_nothing:
+        typer.echo("Nothing to do: every stage was done before with the same recipe and data.")
+    if result.report["metrics"]:
+        typer.echo(summary_table(result.report))
+    typer.echo(f"Report: {result.path / 'report.html'}")
+
+
+@app.command()
+def run(
+    recipe: RecipeFile,
+    out: Out = None,
+    set: Set = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = None,
+    nproc: Nproc = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Run a recipe: prepare, train, evaluate, compress, export, report. The same command resumes it."""
+    _run(recipe, out, set, until, nproc, as_json)
+
+
+def _stage_command(stage: str, text: str) -> None:
+    def command(
+        recipe: RecipeFile, out: Out = None, set: Set = None, nproc: Nproc = 1, as_json: AsJson = False
+    ) -> None:
+        _run(recipe, out, set, stage, nproc, as_json)
+
+    app.command(stage, help=text)(command)
+
+
+_stage_command("prepare", "Run a recipe up to prepared data.")
+_stage_command("train", "Run a recipe up to the trained parent.")
+_stage_command("evaluate", "Run a recipe up to the parent's measured quality.")
+_stage_command("compress", "Run a recipe up to the compressed model that meets the contract.")
+_stage_command("export", "Run a recipe up to the exported file; the same as run.")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder or an exported folder.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Image files, or folders of them.")],
+    top: Annotated[int, typer.Option("--top", min=1, help="How many classes to show.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Classify image files with a shipped model."""
+    from bessemer.export.predictor import Predictor, image_files
+
+    files = image_files(inputs)
+    results = list(Predictor(model).predict(files, top))
+    if as_json:
+        typer.echo(json.dumps(results, indent=1))
+    else:
+        for result in results:
+            typer.echo(f"{result['path']}: {_describe(result)}")
+    if all("error" in result for result in results):
+        from bessemer.errors import DataError
+
+        raise DataError("none of the files could be read", "give images in a common format")
+
+
+def _describe(result: dict[str, Any]) -> str:
+    if "error" in result:
+        return f"cannot be read: {result['error']}"
+    return "  ".join(f"{one['class']} {one['probability']:.1%}" for one in result["top"])
+
+
+@app.command()
+def bench(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder or an exported folder.")],
+    against: Annotated[Path | None, typer.Option("--against", help="Another one, timed in turns with it.")] = None,
+    batch: Annotated[list[int] | None, typer.Option("--batch", min=1, help="Batch sizes; repeatable.")] = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Time per batch size.")] = 4.0,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the runtime.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure latency, throughput and size, all models and runtimes in turns."""
+    from bessemer.export.bench import bench_models, bench_table
+
+    result = bench_models([model, *([against] if against else [])], batch or [1, 8, 64], seconds, threads)
+    typer.echo(json.dumps(result, indent=1) if as_json else bench_table(result))
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]) -> None:
+    """Write report.html again from report.json and show the summary."""
+    from bessemer.pipeline import rebuild_report
+    from bessemer.report.table import summary_table
+
+    path = rebuild_report(folder)
+    values = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    if values["metrics"]:
+        typer.echo(summary_table(values))
+    typer.echo(f"Report: {path}")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Look at this machine: what is installed, and what will make work slow."""
+    from bessemer.doctor import examine, show
+
+    found = examine()
+    typer.echo(json.dumps(found, indent=1) if as_json else show(found))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a recipe, for editors."""
+    from bessemer.recipe import Recipe
+
+    typer.echo(json.dumps(Recipe.model_json_schema(), indent=1))
+
+
+def main() -> None:
+    """Run a command; errors become one message and an exit code."""
+    try:
+        signal.signal(signal.SIGTERM, _terminated)
+        app()
+    except BessemerError as error:
+        sys.stderr.write(f"\nerror: {error}\n")
+        sys.exit(error.exit_code)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

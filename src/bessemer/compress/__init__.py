@@ -1,0 +1,1 @@
+"""Smaller and faster under a contract: pruning, distillation, quantization, search."""

@@ -1,0 +1,101 @@
+"""Distillation: a student learns from a teacher's outputs and from its intermediate features, at once.
+
+Outputs: cross-entropy with the teacher's softened probabilities (Hinton, Vinyals and Dean, 2015). Features:
+attention transfer, the distance of normalized maps of where activations are large (Zagoruyko and Komodakis,
+2017). It needs no layers of its own and no equal widths, so a pruned student can be compared at every stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bessemer.compress.config import DistillConfig
+from bessemer.data.dataset import Batch, Batches
+from bessemer.errors import UsageError
+from bessemer.task.classify import Classify
+from bessemer.train.config import TrainConfig
+from bessemer.train.loop import FitResult, fit
+from bessemer.train.methods import Method
+
+
+def soft_target_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Kullback-Leibler divergence of softened logits (B, K), times the squared temperature; mean over B."""
+    wanted = F.log_softmax(teacher.float() / temperature, dim=1)
+    given = F.log_softmax(student.float() / temperature, dim=1)
+    return F.kl_div(given, wanted, log_target=True, reduction="batchmean") * temperature**2
+
+
+def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean squared distance of normalized attention maps of features (B, C, H, W) and (B, C', H', W')."""
+    if student.shape[2:] != teacher.shape[2:]:
+        teacher = F.adaptive_avg_pool2d(teacher, student.shape[2:])
+    return (attention_map(student) - attention_map(teacher)).pow(2).sum(1).mean()
+
+
+def attention_map(features: Tensor) -> Tensor:
+    """Where activations are large: (B, H·W), the mean square over channels, of unit length."""
+    return F.normalize(features.float().pow(2).mean(1).flatten(1), dim=1)
+
+
+class Distillation(Method):
+    """Mixes the task's loss with the teacher's, and adds attention transfer at the layers named `taps`."""
+
+    name = "distillation"
+
+    def __init__(self, teacher: nn.Module, config: DistillConfig, taps: Sequence[str] = ()) -> None:
+        self.teacher = teacher.eval().requires_grad_(False)
+        self.config = config
+        self.taps = list(taps) if config.features > 0 else []
+        self.seen: dict[str, dict[str, Tensor]] = {"student": {}, "teacher": {}}
+
+    def prepare(self, model: nn.Module) -> None:
+        device = next(model.parameters()).device
+        self.teacher.to(device)
+        for role, network in (("student", model), ("teacher", self.teacher)):
+            for tap in self.taps:
+                self._watch(role, network, tap)
+
+    def _watch(self, role: str, network: nn.Module, tap: str) -> None:
+        modules = dict(network.named_modules())
+        if tap not in modules:
+            raise UsageError(f"the {role} has no layer {tap!r} to compare features at", "name layers that both have")
+
+        def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            self.seen[role][tap] = output
+
+        modules[tap].register_forward_hook(keep)
+
+    def loss(self, loss: Tensor, outputs: Tensor, batch: Batch) -> Tensor:
+        with torch.no_grad():
+            wanted = self.teacher(batch.images)
+        weight = self.config.weight
+        loss = (1 - weight) * loss + weight * soft_target_loss(outputs, wanted, self.config.temperature)
+        for tap in self.taps:
+            part = attention_loss(self.seen["student"].pop(tap), self.seen["teacher"].pop(tap))
+            loss = loss + self.config.features * part
+        return loss
+
+
+def distill(
+    student: nn.Module,
+    teacher: nn.Module,
+    task: Classify,
+    batches: Batches,
+    train: TrainConfig,
+    config: DistillConfig | None = None,
+    *,
+    taps: Sequence[str] = (),
+    methods: Sequence[Method] = (),
+    **options: Any,
+) -> FitResult:
+    """Train a student in place under a teacher; other options are those of `fit`.
+
+    `taps` names layers that both networks have, whose features (B, C, H, W) are compared.
+    """
+    method = Distillation(teacher, config or DistillConfig(), taps)
+    return fit(student, task, batches, train, methods=[*methods, method], **options)

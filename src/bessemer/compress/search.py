@@ -1,0 +1,68 @@
+"""The search: candidates from gentle to harsh, each measured on its exported file, until one meets the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bessemer.compress.config import CompressConfig, ContractConfig
+from bessemer.compress.contract import Measured, judge
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One exported file and what was measured on it (accuracy on the validation split)."""
+
+    name: str
+    rung: int
+    keep: float
+    format: str
+    accuracy: float
+    drop: float
+    bytes: int
+    shrink: float
+    parameters: int
+    flops: int
+    latency_ms: dict[str, float]  # by batch size
+    speedup: float
+    speedup_low: float
+    speedup_high: float
+
+    @property
+    def measured(self) -> Measured:
+        """The part that a contract speaks of."""
+        return Measured(self.drop, self.speedup, self.shrink, self.bytes, self.latency_ms["1"])
+
+    def missed(self, contract: ContractConfig) -> list[str]:
+        """The terms that this candidate misses."""
+        verdicts = judge(contract, self.measured, self.format == "int8")
+        return [verdict.term for verdict in verdicts if not verdict.met]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def search(config: CompressConfig, make: Callable[[int, float], Iterable[Candidate]]) -> list[Candidate]:
+    """Walk the ladder; `make(rung, keep)` trains, exports and measures the candidates of a rung.
+
+    Stops at the first rung that meets the contract, unless `config.search` is `all`.
+    """
+    found: list[Candidate] = []
+    for rung, keep in enumerate(config.ladder):
+        rung_found = list(make(rung, keep))
+        found += rung_found
+        if config.search == "first" and any(not one.missed(config.contract) for one in rung_found):
+            break
+    return found
+
+
+def choose(config: CompressConfig, candidates: list[Candidate]) -> Candidate | None:
+    """Of the candidates that meet the contract the fastest, or the smallest; None where none does."""
+    good = [one for one in candidates if not one.missed(config.contract)]
+    if not good:
+        return None
+    if config.prefer == "size":
+        return min(good, key=lambda one: (one.bytes, -one.speedup))
+    return max(good, key=lambda one: (one.speedup, -one.bytes))

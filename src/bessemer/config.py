@@ -1,0 +1,212 @@
+"""Strict typed configuration from YAML.
+
+A recipe is refused before any work is done when a key is unknown, a type is wrong, or settings do not fit
+together. The message names file, line and key, and the nearest key that exists: training the defaults
+because of a typing mistake costs hours and is never noticed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from bessemer.errors import RecipeError
+
+KeyPath = tuple[str | int, ...]
+C = TypeVar("C", bound="Config")
+
+
+class Config(BaseModel):
+    """Base of every settings class: unknown keys and silent conversions are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Document:
+    """A YAML mapping as plain Python values, with the place that each key came from."""
+
+    def __init__(self, name: str, values: dict[str, Any], places: dict[KeyPath, str]) -> None:
+        self.name = name
+        self.values = values
+        self.places = places
+
+    def place(self, path: KeyPath) -> str:
+        """`file:line` of a key, or of the nearest enclosing key that was written."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.places:
+                return self.places[path[:end]]
+        return self.name
+
+
+def read_yaml(path: Path) -> Document:
+    """Read a YAML file; errors name the file and line."""
+    if not path.exists():
+        raise RecipeError(f"{path}: no such file", "give the path of a recipe, or write one with `bessemer init`")
+    if path.is_dir():
+        raise RecipeError(f"{path}: is a folder, not a recipe", "`bessemer init` writes a recipe for a data folder")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not UTF-8 text ({error})", "save the recipe as UTF-8") from error
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, name: str) -> Document:
+    """Parse YAML text; `name` stands for the file in messages."""
+    try:
+        node = YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RecipeError(f"{name}:{line}: {(error.problem or 'not YAML').strip()}", "correct the YAML") from error
+    except YAMLError as error:
+        raise RecipeError(f"{name}: not YAML: {error}", "correct the YAML") from error
+    if node is None:
+        node = CommentedMap()
+    if not isinstance(node, CommentedMap):
+        raise RecipeError(f"{name}:1: a recipe is a mapping of keys to values", "start with `name: ...`")
+    places: dict[KeyPath, str] = {}
+    return Document(name, _plain(node, (), places, name), places)
+
+
+def _plain(node: Any, path: KeyPath, places: dict[KeyPath, str], name: str) -> Any:
+    """Convert a ruamel node to plain values and note the line of each key."""
+    if isinstance(node, CommentedMap):
+        result = {}
+        for key, value in node.items():
+            inner = (*path, str(key))
+            places[inner] = f"{name}:{node.lc.key(key)[0] + 1}"
+            result[str(key)] = _plain(value, inner, places, name)
+        return result
+    if isinstance(node, CommentedSeq):
+        return [_plain(value, (*path, i), places, name) for i, value in enumerate(node)]
+    if getattr(node, "tag", None) is not None and getattr(node.tag, "value", None):
+        place = places.get(path, name)
+        raise RecipeError(f"{place}: YAML tag {node.tag.value} is not allowed", "write a plain value")
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def override(document: Document, settings: Sequence[str] | Mapping[str, Any]) -> None:
+    """Apply `key.path=value` settings (or a mapping of them) on top of a document, in place."""
+    pairs = list(settings.items()) if isinstance(settings, Mapping) else [_split(item) for item in settings]
+    for key, value in pairs:
+        path = tuple(key.split("."))
+        target = document.values
+        for depth, part in enumerate(path[:-1], start=1):
+            inner = target.get(part)
+            if inner is None:
+                inner = target[part] = {}
+            if not isinstance(inner, dict):
+                raise RecipeError(
+                    f"--set {key}: {'.'.join(path[:depth])} is a single value, not a group of keys",
+                    f"set {'.'.join(path[:depth])} itself",
+                )
+            target = inner
+        target[path[-1]] = value
+        document.places[path] = f"--set {key}"
+
+
+def _split(item: str) -> tuple[str, Any]:
+    key, equals, text = item.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set {item}: expected key=value", "for example --set train.epochs=3")
+    try:
+        return key, _plain(YAML(typ="rt", pure=True).load(text), (), {}, f"--set {key}")
+    except YAMLError as error:
+        raise RecipeError(f"--set {key}: {text!r} is not a YAML value", "quote the value") from error
+
+
+def build(kind: type[C], document: Document) -> C:
+    """Validate a document; every problem is reported, each with its place and remedy."""
+    try:
+        return kind.model_validate(document.values)
+    except ValidationError as error:
+        lines = [_explain(kind, document, problem) for problem in error.errors()]
+        raise RecipeError("\n".join(lines), "`bessemer schema` lists every key and its type") from error
+
+
+def _explain(kind: type[BaseModel], document: Document, problem: Any) -> str:
+    path = tuple(part for part in problem["loc"])
+    key = ".".join(str(part) for part in path)
+    place = document.place(path)
+    lead = f"{place}: " if place.startswith("--set ") and place.endswith(key) else f"{place}: {key}: "
+    if not path:
+        lead = f"{place}: "
+    if problem["type"] == "extra_forbidden":
+        return f"{lead}unknown key{_nearest(kind, path)}"
+    if problem["type"] == "missing":
+        return f"{lead}required, but not given"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return lead + message
+    return f"{lead}{message[0].lower()}{message[1:]}, got {problem['input']!r}"
+
+
+def _nearest(kind: type[BaseModel], path: KeyPath) -> str:
+    """`, did you mean ...?` from the keys of the same group, then from all keys of the recipe."""
+    siblings = _group(kind, path[:-1])
+    wrong = str(path[-1])
+    near = difflib.get_close_matches(wrong, siblings, n=1, cutoff=0.6)
+    if near:
+        return f", did you mean {near[0]}?"
+    everywhere = [name for name in all_keys(kind) if name.rpartition(".")[2] == wrong]
+    if everywhere:
+        return f", did you mean {everywhere[0]}?"
+    return f"; known here: {', '.join(siblings)}" if siblings else ""
+
+
+def _group(kind: type[BaseModel], path: KeyPath) -> list[str]:
+    current: Any = kind
+    for part in path:
+        field = current.model_fields.get(part) if isinstance(current, type) else None
+        current = _settings_class(field.annotation) if field else None
+        if current is None:
+            return []
+    return list(current.model_fields)
+
+
+def _settings_class(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _settings_class(argument)
+        if found:
+            return found
+    return None
+
+
+def all_keys(kind: type[BaseModel], prefix: str = "") -> list[str]:
+    """Every dotted key that a settings class knows."""
+    keys = []
+    for name, field in kind.model_fields.items():
+        keys.append(prefix + name)
+        inner = _settings_class(field.annotation)
+        if inner:
+            keys += all_keys(inner, f"{prefix}{name}.")
+    return keys
+
+
+def dump_yaml(values: Mapping[str, Any]) -> str:
+    """YAML text of plain values, in the order given."""
+    out = StringIO()
+    yaml = YAML(typ="rt", pure=True)
+    yaml.default_flow_style = None
+    yaml.width = 100
+    yaml.dump(_ordered(values), out)
+    return out.getvalue()
+
+
+def _ordered(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return CommentedMap((key, _ordered(value)) for key, value in values.items())
+    return values

@@ -1,0 +1,36 @@
+"""Stratified choice of samples as a function of their ids.
+
+A sample's place depends on its own id and the seed, so the same sample falls into the same split whatever the
+order of the files.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bessemer.data.order import U64, key, mix
+
+
+def class_ranks(labels: NDArray[np.int64], ids: U64, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each sample's rank in the shuffled list of its class, and the size of that class."""
+    shuffled = np.lexsort((np.arange(len(ids)), mix(ids ^ key(seed, 0x5B117))))
+    ranks, sizes = np.empty(len(ids), np.int64), np.empty(len(ids), np.int64)
+    for label in np.unique(labels):
+        members = shuffled[labels[shuffled] == label]
+        ranks[members] = np.arange(len(members))
+        sizes[members] = len(members)
+    return ranks, sizes
+
+
+def take_share(labels: NDArray[np.int64], ids: U64, share: float, seed: int) -> NDArray[np.bool_]:
+    """Choose `share` of every class, rounded, but at least one and never all of it."""
+    ranks, sizes = class_ranks(labels, ids, seed)
+    wanted = np.rint(share * sizes).astype(np.int64).clip(1, np.maximum(sizes - 1, 1))
+    return ranks < wanted
+
+
+def take_count(groups: NDArray[np.int64], ids: U64, count: int, seed: int) -> NDArray[np.int64]:
+    """Positions, ascending, of `count` samples in which every group keeps its share."""
+    ranks, sizes = class_ranks(groups, ids, seed)
+    return np.sort(np.argsort((ranks + 0.5) / sizes, kind="stable")[:count])

@@ -1,0 +1,1 @@
+"""Quality with intervals, and time measured fairly."""

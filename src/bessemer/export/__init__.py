@@ -1,0 +1,1 @@
+"""Files that ship, and the proof that they answer as the model does."""

@@ -1,0 +1,62 @@
+"""The parity gate: an exported file must decide as the model that it was made from, on real data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from bessemer.errors import ParityError
+
+BATCH = 256
+TIE = 1e-4  # two logits this close, in units of their spread, may swap by summation order
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Share of equal decisions, the largest difference of a logit, and how many samples were compared."""
+
+    agreement: float
+    max_abs_error: float
+    samples: int
+    ties: int  # differing decisions where the model itself was undecided
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+@torch.no_grad()
+def torch_logits(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Logits (N, K) of a model in fp32 on the processor, in batches."""
+    model = model.cpu().eval()
+    parts = [model(torch.from_numpy(images[i : i + BATCH])).numpy() for i in range(0, len(images), BATCH)]
+    return np.concatenate(parts)
+
+
+def compare(expected: NDArray[np.float32], given: NDArray[np.float32]) -> Parity:
+    """Compare logits (N, K) of the model and of the file."""
+    differ = expected.argmax(1) != given.argmax(1)
+    top = np.sort(expected, axis=1)[:, -2:]
+    undecided = top[:, 1] - top[:, 0] <= TIE * max(1e-12, float(expected.std()))
+    return Parity(
+        agreement=float(1 - differ.mean()),
+        max_abs_error=float(np.abs(expected - given).max()),
+        samples=len(expected),
+        ties=int((differ & undecided).sum()),
+    )
+
+
+def gate(name: str, parity: Parity, least: float) -> None:
+    """Raise ParityError where fewer than `least` of the decisions agree, ties apart."""
+    agreement = parity.agreement + parity.ties / parity.samples
+    if agreement < least - 1e-12:
+        problem = (
+            f"{name}: the exported file agrees with its model on {parity.agreement:.2%} of {parity.samples} "
+            f"test samples, {least:.2%} are required (largest difference {parity.max_abs_error:.3g})"
+        )
+        raise ParityError(problem, "nothing ships; report this with the run folder")

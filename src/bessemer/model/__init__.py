@@ -1,0 +1,1 @@
+"""Networks, edits of networks as data, and their measure."""

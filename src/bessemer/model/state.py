@@ -1,0 +1,83 @@
+"""A model on disk: `architecture.json` (builder, configuration, edits) and `weights.safetensors`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from bessemer.errors import ArtifactError
+from bessemer.model.resnet import resnet
+from bessemer.model.surgery import Edit, apply_edits
+
+BUILDERS: dict[str, Callable[..., nn.Module]] = {"resnet": resnet}
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How to build a network: a builder of BUILDERS or a dotted path, its arguments, and edits in order."""
+
+    builder: str
+    arguments: dict[str, Any]
+    edits: list[Edit] = field(default_factory=list)
+
+    def edited(self, *edits: Edit) -> Architecture:
+        """The same architecture with more edits."""
+        return Architecture(self.builder, self.arguments, [*self.edits, *edits])
+
+    def build(self) -> nn.Module:
+        """A fresh network with all edits applied, its weights not yet loaded."""
+        return apply_edits(_builder(self.builder)(**self.arguments), self.edits)
+
+
+def _builder(name: str) -> Callable[..., nn.Module]:
+    if name in BUILDERS:
+        return BUILDERS[name]
+    module, _, attribute = name.rpartition(".")
+    try:
+        builder: Callable[..., nn.Module] = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ArtifactError(f"no builder {name!r}", f"known: {', '.join(BUILDERS)}, or a dotted path") from error
+    return builder
+
+
+def save_model(folder: Path, architecture: Architecture, model: nn.Module) -> None:
+    """Write `architecture.json` and `weights.safetensors` into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"format": FORMAT, **asdict(architecture)}, indent=1)
+    (folder / "architecture.json").write_text(text, encoding="utf-8")
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(state, folder / "weights.safetensors")
+
+
+def read_architecture(folder: Path) -> Architecture:
+    """Read `architecture.json`; raises ArtifactError where it is missing or damaged."""
+    path = folder / "architecture.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.pop("format") != FORMAT:
+            raise ArtifactError(f"{path}: written in another format", f"this version reads format {FORMAT}")
+        return Architecture(**values)
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{folder}: no architecture.json in it", "give a model folder or a run folder") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{path}: damaged ({error})", "restore it from the run that made it") from error
+
+
+def load_model(folder: Path) -> nn.Module:
+    """Rebuild a saved model with its weights, in evaluation mode."""
+    model = read_architecture(folder).build()
+    path = folder / "weights.safetensors"
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ArtifactError(f"{path}: cannot be loaded: {error}", "restore it from the run that made it") from error
+    return model.eval()

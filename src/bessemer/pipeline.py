@@ -1,0 +1,282 @@
+"""The story of a run: each stage from its cache or made now, then the report, then the verdict."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bessemer import __version__
+from bessemer.artifact import Artifact, Cache, commit, copy_into, lock, open_artifact, write_atomic
+from bessemer.config import dump_yaml
+from bessemer.errors import ArtifactError, ContractError, StoppedError, UsageError
+from bessemer.recipe import Recipe, load_recipe
+from bessemer.runtime import SILENT, Progress, machine, versions
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage's name, the stages it reads, and the part of the recipe it depends on."""
+
+    name: str
+    needs: tuple[str, ...]
+    settings: Callable[[Recipe], dict[str, Any]]
+
+
+def _prepare_settings(recipe: Recipe) -> dict[str, Any]:
+    from bessemer.data.source import fingerprint
+
+    data = recipe.data.model_dump(exclude={"path"})
+    return {"data": data, "seed": recipe.seed, "source": fingerprint(recipe.data)}
+
+
+def _train_settings(recipe: Recipe) -> dict[str, Any]:
+    train = recipe.train.model_dump(exclude={"checkpoint_seconds"})
+    return {"model": recipe.model.model_dump(), "train": train, "augment": _augment(recipe), "seed": recipe.seed}
+
+
+def _augment(recipe: Recipe) -> dict[str, Any]:
+    return recipe.augment.model_dump()
+
+
+STAGES = (
+    Stage("prepare", (), _prepare_settings),
+    Stage("train", ("prepare",), _train_settings),
+    Stage("evaluate", ("prepare", "train"), lambda recipe: {"seed": recipe.seed}),
+    Stage(
+        "compress",
+        ("prepare", "train", "evaluate"),
+        lambda recipe: {
+            "compress": recipe.compress.model_dump() if recipe.compress else None,
+            "augment": _augment(recipe),
+            "seed": recipe.seed,
+        },
+    ),
+    Stage(
+        "export",
+        ("prepare", "train", "evaluate", "compress"),
+        lambda recipe: {
+            "export": recipe.export.model_dump(),
+            "contract": recipe.compress.contract.model_dump() if recipe.compress else None,
+        },
+    ),
+)
+STAGE_NAMES = tuple(stage.name for stage in STAGES)
+
+
+@dataclass
+class Run:
+    """A run folder and what came out of it."""
+
+    path: Path
+    report: dict[str, Any]
+    stages: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def did_nothing(self) -> bool:
+        """Whether every stage was there already."""
+        return all(row["cached"] for row in self.stages)
+
+
+def run(
+    recipe: str | Path | Recipe,
+    out: str | Path | None = None,
+    *,
+    set: Sequence[str] | Mapping[str, Any] = (),  # the name that users type on the command line
+    until: str | None = None,
+    nproc: int = 1,
+    progress: Progress = SILENT,
+) -> Run:
+    """Run a recipe up to a stage (by default to the end) and write the report.
+
+    `out` is the run folder, by default `runs/NAME`. Stages that are there already are not run again. Raises
+    ContractError where nothing meets the contract; the report is written before.
+    """
+    loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe), set)
+    if until is not None and until not in STAGE_NAMES:
+        raise UsageError(f"no stage {until!r}", f"stages are {', '.join(STAGE_NAMES)}")
+    if nproc < 1:
+        raise UsageError(f"--nproc {nproc}: at least one process is needed", "leave it out for one process")
+    folder = Path(out) if out is not None else Path("runs") / loaded.name
+    with lock(folder):
+        cache = Cache(folder)
+        cache.clean()
+        write_atomic(folder / "recipe.yaml", dump_yaml(loaded.model_dump()))
+        log = _Log(folder / "log.jsonl", progress)
+        result = Run(folder, {})
+        try:
+            artifacts = _run_stages(loaded, cache, until, nproc, log, result)
+            _finish(loaded, artifacts, result, log)
+        except KeyboardInterrupt:
+            raise StoppedError("stopped; finished work is kept", "run the same command to go on") from None
+    _refuse_where_missed(result, until)
+    return result
+
+
+def _run_stages(
+    recipe: Recipe, cache: Cache, until: str | None, nproc: int, log: _Log, result: Run
+) -> dict[str, Artifact]:
+    artifacts: dict[str, Artifact] = {}
+    for stage in planned(recipe, until):
+        if stage.name == "export" and _nothing_to_ship(artifacts):
+            break
+        inputs = {name: artifacts[name] for name in stage.needs if name in artifacts}
+        depends = dependencies(stage, recipe, inputs)
+
+        def make(out: Path, work: Path, stage: Stage = stage, inputs: dict[str, Artifact] = inputs) -> None:
+            from bessemer.stages import BODIES, Context
+
+            log.event(stage.name, "start")
+            BODIES[stage.name](Context(recipe, inputs, versions(), out, work, cache, nproc, log))
+
+        artifact, cached = cache.obtain(stage.name, depends, make)
+        artifacts[stage.name] = artifact
+        seconds = float(artifact.manifest["seconds"])
+        row = {"stage": stage.name, "hash": artifact.manifest["key"], "seconds": seconds, "cached": cached}
+        result.stages.append(row)
+        log.event(stage.name, "cached" if cached else "done", seconds=seconds)
+        log.note(f"{stage.name:9} {'kept from before' if cached else f'done in {seconds:.1f} s'}")
+    return artifacts
+
+
+def planned(recipe: Recipe, until: str | None = None) -> list[Stage]:
+    """The stages that a run of this recipe goes through."""
+    last = STAGE_NAMES.index(until) if until else len(STAGES) - 1
+    return [stage for stage in STAGES[: last + 1] if stage.name != "compress" or recipe.compress is not None]
+
+
+def dependencies(stage: Stage, recipe: Recipe, inputs: Mapping[str, Artifact]) -> dict[str, Any]:
+    """All that a stage's artifact depends on, as plain values."""
+    return {
+        "version": __version__,
+        "versions": versions(),
+        "settings": stage.settings(recipe),
+        "inputs": {name: artifact.digest for name, artifact in inputs.items()},
+    }
+
+
+def _nothing_to_ship(artifacts: dict[str, Artifact]) -> bool:
+    compress = artifacts.get("compress")
+    return compress is not None and compress.json("choice.json")["chosen"] is None
+
+
+def status(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
+    """For each stage of a recipe, whether a run would find it in `folder`: nothing is read in full or run."""
+    cache, inputs, rows = Cache(folder), {}, []
+    for stage in planned(recipe):
+        state = "would run"
+        if all(name in inputs for name in stage.needs if name != "compress" or recipe.compress):
+            wanted = {name: inputs[name] for name in stage.needs if name in inputs}
+            path = cache.path(stage.name, cache.key(stage.name, dependencies(stage, recipe, wanted)))
+            if (path / "manifest.json").exists():
+                manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+                inputs[stage.name] = Artifact(path, manifest)
+                state = "done before"
+        rows.append((stage.name, state))
+    return rows
+
+
+# --- after the stages -----------------------------------------------------------------------------------
+
+
+def _finish(recipe: Recipe, artifacts: dict[str, Artifact], result: Run, log: _Log) -> None:
+    """Publish the shipped model and write the report, unless both are there from before."""
+    folder = result.path
+    digests = {name: artifact.digest for name, artifact in artifacts.items()}
+    mark = {"artifacts": digests, "recipe": recipe.model_dump(mode="json"), "version": __version__}
+    existing = _existing_report(folder)
+    if existing is not None and existing.get("made_from") == mark:
+        result.report = existing
+        return
+    from bessemer.report.build import assemble
+    from bessemer.report.card import model_card
+    from bessemer.report.events import write_events
+    from bessemer.report.html import render
+
+    report = assemble(recipe.model_dump(mode="json"), machine(), result.stages, list(artifacts.values()), __version__)
+    if "export" in artifacts and (report["contract"] is None or report["contract"]["met"]):
+        _publish(artifacts["export"], folder, model_card(report))
+    write_atomic(folder / "report.html", render(report))
+    write_events(report["curves"], folder / "events")
+    result.report = {**report, "made_from": mark}
+    write_atomic(folder / "report.json", json.dumps(result.report, indent=1))
+    log.note(f"report    {folder / 'report.html'}")
+
+
+def _existing_report(folder: Path) -> dict[str, Any] | None:
+    try:
+        report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return report if (folder / "report.html").exists() else None
+
+
+def _publish(export: Artifact, folder: Path, card: str) -> None:
+    """Put the shipped model where people look for it: `model/` and `export/onnx/`."""
+
+    def write_model(out: Path) -> None:
+        copy_into(export.path / "model", out)
+        (out / "card.md").write_text(card, encoding="utf-8")
+
+    commit(folder / "model", write_model, replace=True)
+    commit(folder / "export" / "onnx", lambda out: copy_into(export.path / "onnx", out), replace=True)
+
+
+def _refuse_where_missed(result: Run, until: str | None) -> None:
+    """Raise ContractError where the contract was judged and not met."""
+    from bessemer.report.table import pareto_table
+
+    contract = result.report.get("contract")
+    if contract is None or contract["met"]:
+        return
+    if contract["chosen"] is None:
+        problem = "no candidate meets the contract, so nothing ships"
+    elif "verdict" in contract:
+        missed = [v for v in contract["verdict"] if not v["met"]]
+        terms = ", ".join(f"{v['term']} wants {v['limit']:g}, got {v['value']:.4g}" for v in missed)
+        problem = f"{contract['chosen']} met the contract on the validation split, but on the test split: {terms}"
+    else:
+        return
+    remedy = (
+        "loosen a term of compress.contract, add rungs to compress.ladder, or train candidates longer; "
+        f"see {result.path / 'report.html'}"
+    )
+    raise ContractError(f"{problem}\n\n{pareto_table(result.report)}", remedy)
+
+
+class _Log(Progress):
+    """Progress for people, and `log.jsonl` for programs."""
+
+    def __init__(self, path: Path, progress: Progress) -> None:
+        self.path = path
+        self.progress = progress
+
+    def note(self, text: str) -> None:
+        self.event("note", "", text=text)
+        self.progress.note(text)
+
+    def step(self, label: str, done: int, total: int, facts: str = "") -> None:
+        self.progress.step(label, done, total, facts)
+
+    def event(self, stage: str, what: str, **facts: Any) -> None:
+        """Append one line."""
+        line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "stage": stage, "event": what, **facts}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def rebuild_report(folder: Path) -> Path:
+    """Write `report.html` again from `report.json`; returns its path."""
+    from bessemer.report.html import render
+
+    report = _existing_report(folder)
+    if report is None:
+        raise ArtifactError(f"{folder}: no report.json in it", "give a run folder: `bessemer run` makes one")
+    write_atomic(folder / "report.html", render(report))
+    return folder / "report.html"
+
+
+__all__ = ["STAGES", "STAGE_NAMES", "Run", "open_artifact", "planned", "rebuild_report", "run", "status"]

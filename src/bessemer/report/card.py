@@ -1,0 +1,160 @@
+"""The model card: Markdown under the YAML front matter that model hubs read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+from bessemer.report import facts
+from bessemer.report import format as say
+
+SIGNS = "\\`*_[]|#"  # what Markdown would act on
+LISTED = 30  # classes that the card names; the others are counted
+
+
+def model_card(report: dict[str, Any]) -> str:
+    """The card of the shipped model, or of the parent where nothing shipped."""
+    body = [
+        f"# {text(report.get('name', 'model'))}",
+        facts.headline(report),
+        f"Contract: **{facts.verdict(report).removeprefix('contract ')}**.",
+        *_section("Results", _results(report)),
+        *_section("Contract", _contract(report)),
+        *_section("What it does", _use(report)),
+        *_section("Training data", _data(report)),
+        *_section("How it was made", _ledger(report)),
+        *_section("Limits", _limits(report)),
+        *_section("Parity", _parity(report)),
+        *_section("Measured on", _machine(report)),
+    ]
+    return f"{_front(report)}\n" + "\n\n".join(body) + "\n"
+
+
+def text(value: object) -> str:
+    """`value` as Markdown text: on one line, and with nothing in it that Markdown or HTML would act on."""
+    line = " ".join(str(value).split())
+    return escape("".join(f"\\{sign}" if sign in SIGNS else sign for sign in line), quote=False)
+
+
+def _front(report: dict[str, Any]) -> str:
+    """The front matter. Strings are written as JSON, which is YAML that needs no further quoting."""
+    name, source = str(report.get("name", "model")), str((report.get("data") or {}).get("source", "unknown"))
+    lines = ["---", "library_name: onnx", "pipeline_tag: image-classification"]
+    lines += ["tags:", "- bessemer", "- onnx"]
+    kind = (facts.chosen(report) or {}).get("format")
+    lines += [f"- {json.dumps(str(kind))}"] if kind else []
+    metrics = facts.part(report, "metrics", _role(report))
+    values = {key: (metrics.get(key) or {}).get("value") for key in ("accuracy", "precision", "recall", "f1")}
+    values = {key: value for key, value in values.items() if say.known(value)}
+    if values:
+        lines += ["model-index:", f"- name: {json.dumps(name)}", "  results:", "  - task:"]
+        lines += ["      type: image-classification", "    dataset:", f"      name: {json.dumps(source)}"]
+        lines += [f"      type: {json.dumps(source)}", "      split: test", "    metrics:"]
+    for key, value in values.items():
+        lines += [f"    - type: {key}", f"      value: {value:.6f}"]
+    return "\n".join([*lines, "---", ""])
+
+
+def _role(report: dict[str, Any]) -> str:
+    return "parent" if facts.accuracy(report, "shipped") is None else "shipped"
+
+
+def _section(title: str, blocks: Iterable[str]) -> list[str]:
+    return [f"## {title}", *blocks]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    rule = ["---", *("---:" for _ in head[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *rows])
+
+
+def _results(report: dict[str, Any]) -> list[str]:
+    def both(value: str, note: str) -> str:
+        return f"{value} ({note})" if note else value
+
+    rows = [
+        [row.label, both(row.parent, row.parent_note), both(row.shipped, row.shipped_note), row.change]
+        for row in facts.comparison(report)
+    ]
+    note = "Quality is measured on the test split, with 95% intervals. Latency is the median in ONNX Runtime."
+    return [note, _table(["", "parent", "shipped", "change"], rows)]
+
+
+def _contract(report: dict[str, Any]) -> list[str]:
+    rows = [[text(term.label), term.limit, term.value, term.state] for term in facts.terms(report)]
+    if not rows:
+        return [f"The contract was {say.NOT_RUN}."]
+    return [_table(["term", "limit", "measured", "verdict"], rows)]
+
+
+def _use(report: dict[str, Any]) -> list[str]:
+    data = report.get("data") or {}
+    names = [text(name) for name in data.get("classes") or []]
+    if not names:
+        return [f"The classes are {say.NOT_MEASURED}."]
+    listed = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    shape = " × ".join(map(str, data.get("image") or [])) or "unknown size"
+    sorts = f"It sorts images of {shape} (height × width × channels)"
+    return [f"{sorts} into {say.plural(len(names), 'class')}: {listed}."]
+
+
+def _data(report: dict[str, Any]) -> list[str]:
+    data = report.get("data") or {}
+    if not data:
+        return [f"The data is {say.NOT_MEASURED}."]
+    splits = ", ".join(f"{say.count(rows)} {text(name)}" for name, rows in (data.get("splits") or {}).items())
+    broken = data.get("quarantined") or {}
+    lines = [
+        f"- source: {text(data.get('source', 'unknown'))}",
+        f"- samples: {say.count(data.get('kept'))} kept of {say.count(data.get('rows'))}",
+        f"- splits: {splits or say.NOT_RUN}",
+        f"- duplicates: {say.count(data.get('duplicates'))}",
+        f"- leaks between splits: {say.count(data.get('leaks'))}",
+        f"- quarantined: {say.count(sum(broken.values()))}",
+        *(f"  - {text(reason)}: {say.count(times)}" for reason, times in broken.items()),
+    ]
+    return ["\n".join(lines)]
+
+
+def _ledger(report: dict[str, Any]) -> list[str]:
+    rows = [
+        [
+            text(line.get("technique", "")),
+            text(line.get("stage", "")),
+            say.points(line.get("quality"), sign=True),
+            say.size(line.get("bytes"), sign=True),
+            say.milliseconds(line.get("latency_ms"), sign=True),
+        ]
+        for line in report.get("ledger") or []
+    ]
+    if not rows:
+        return [f"The ledger was {say.NOT_RUN}."]
+    return [_table(["technique", "stage", "accuracy", "size", "latency"], rows)]
+
+
+def _limits(report: dict[str, Any]) -> list[str]:
+    """What the figures do not cover, and the classes that the model knows least."""
+    known = "The figures hold for data like the test split. Other data is not measured."
+    rows = [one for one in (report.get("classes") or {}).get(_role(report)) or [] if say.known(one.get("f1"))]
+    worst = sorted(rows, key=lambda one: float(one["f1"]))[:3]
+    named = ", ".join(f"{text(one['name'])} ({say.percent(one['f1'])})" for one in worst)
+    return [known, f"Lowest F1 by class: {named}."] if named else [known]
+
+
+def _parity(report: dict[str, Any]) -> list[str]:
+    rows = [
+        [text(name), say.percent(one.get("agreement")), say.count(one.get("samples"))]
+        for name, one in (report.get("parity") or {}).items()
+    ]
+    return [_table(["file", "same answer", "samples"], rows)] if rows else [f"Parity was {say.NOT_RUN}."]
+
+
+def _machine(report: dict[str, Any]) -> list[str]:
+    machine = report.get("machine") or {}
+    place = text(machine.get("processor") or "an unknown processor")
+    cores = f", {say.plural(machine['cores'], 'core')}" if say.known(machine.get("cores")) else ""
+    versions = {"bessemer": report.get("version", "of unknown version")} | (machine.get("versions") or {})
+    listed = ", ".join(f"{text(name)} {text(number)}" for name, number in versions.items())
+    return [f"{place}{cores}. {listed}."]

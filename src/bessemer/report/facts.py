@@ -1,0 +1,243 @@
+"""What the report says, picked out of its dict once, so that page, card and terminal tell the same story."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+from bessemer.report import format as say
+
+Report = dict[str, Any]
+ROLES = ("parent", "shipped")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table that sets the parent against the shipped model."""
+
+    label: str
+    parent: str
+    shipped: str
+    change: str = ""
+    parent_note: str = ""
+    shipped_note: str = ""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of the contract; `met` is None where it was never measured."""
+
+    name: str
+    label: str
+    limit: str
+    value: str
+    met: bool | None
+
+    @property
+    def state(self) -> str:
+        """`met`, `missed` or `not measured`."""
+        return say.NOT_MEASURED if self.met is None else "met" if self.met else "missed"
+
+
+def part(report: Report, key: str, role: str) -> dict[str, Any]:
+    """`report[key][role]`, or an empty dict where that was not measured."""
+    return (report.get(key) or {}).get(role) or {}
+
+
+def contract(report: Report) -> dict[str, Any]:
+    """The contract's result, or an empty dict before compression."""
+    return report.get("contract") or {}
+
+
+def candidates(report: Report) -> list[dict[str, Any]]:
+    """All candidates that compression tried."""
+    return contract(report).get("candidates") or []
+
+
+def chosen(report: Report) -> dict[str, Any] | None:
+    """The candidate that ships, or None."""
+    return next((candidate for candidate in candidates(report) if candidate.get("chosen")), None)
+
+
+def verdict(report: Report) -> str:
+    """`contract met`, `contract refused` or `not run`."""
+    if not contract(report):
+        return say.NOT_RUN
+    return "contract met" if contract(report).get("met") else "contract refused"
+
+
+def batches(report: Report) -> list[str]:
+    """Batch sizes at which latency was measured, smallest first."""
+    found = {batch for role in ROLES for batch in part(report, "latency", role)}
+    found |= {batch for candidate in candidates(report) for batch in candidate.get("latency_ms") or {}}
+    return sorted(found, key=int)
+
+
+def contract_batch(report: Report) -> str | None:
+    """The batch size that the contract's speed-up is about.
+
+    `contract["batch"]` where the report says it. Otherwise: a candidate's latency times its speed-up is the
+    parent's latency, and this holds only at the batch size where the speed-up was measured.
+    """
+    stated = contract(report).get("batch")
+    sizes = batches(report)
+    if stated is not None or not sizes:
+        return None if stated is None else str(stated)
+    return min(sizes, key=lambda batch: _disagreement(report, batch))
+
+
+def _disagreement(report: Report, batch: str) -> float:
+    parent = median(report, "parent", batch)
+    products = [
+        ((candidate.get("latency_ms") or {}).get(batch) or 0) * (candidate.get("speedup") or 0)
+        for candidate in candidates(report)
+    ]
+    errors = [abs(math.log(product / parent)) for product in products if parent and product > 0]
+    return statistics.median(errors) if errors else 0.0
+
+
+def median(report: Report, role: str, batch: str | None) -> float | None:
+    """Median latency in milliseconds of the parent or shipped model."""
+    value = (part(report, "latency", role).get(batch or "") or {}).get("median_ms")
+    return float(value) if say.known(value) else None
+
+
+def accuracy(report: Report, role: str) -> float | None:
+    """Accuracy on the test split, as a share."""
+    value = (part(report, "metrics", role).get("accuracy") or {}).get("value")
+    return float(value) if say.known(value) else None
+
+
+def size_ratio(report: Report) -> float | None:
+    """How many times smaller the shipped file is."""
+    parent, shipped = (part(report, "sizes", role).get("bytes") for role in ROLES)
+    return say.ratio(parent, shipped)
+
+
+def speedup(report: Report) -> float | None:
+    """How many times faster the shipped model is, at the contract's batch size."""
+    measured = (contract(report).get("measured") or {}).get("speedup")
+    if say.known(measured):
+        return float(measured)
+    batch = contract_batch(report)
+    return say.ratio(median(report, "parent", batch), median(report, "shipped", batch))
+
+
+def headline(report: Report) -> str:
+    """The result of the run in one or two sentences."""
+    if contract(report) and not contract(report).get("met"):
+        return _refused(report)
+    if accuracy(report, "shipped") is not None:
+        return _shipped(report)
+    value = accuracy(report, "parent")
+    if value is None:
+        return "No model is measured yet."
+    return f"The parent reaches {say.percent(value)} accuracy on the test split. Compression was not run."
+
+
+def _shipped(report: Report) -> str:
+    compared = [
+        say.compared(size_ratio(report), "smaller", "larger"),
+        say.compared(speedup(report), "faster", "slower"),
+    ]
+    clauses = [" and ".join(filter(None, compared))]
+    clauses = [f"is {clauses[0]} than its parent"] if clauses[0] else []
+    parent, shipped = accuracy(report, "parent"), accuracy(report, "shipped")
+    if parent is None or shipped is None:
+        clauses.append(f"reaches {say.percent(shipped)} accuracy")
+    else:
+        clauses.append(_accuracy_clause(shipped - parent))
+    return f"The shipped model {' and '.join(clauses)}."
+
+
+def _accuracy_clause(change: float) -> str:
+    if round(100 * change, 2) == 0:
+        return "keeps its accuracy"
+    return f"{'loses' if change < 0 else 'gains'} {say.points(abs(change))} of accuracy"
+
+
+def _refused(report: Report) -> str:
+    tried = candidates(report)
+    if not tried:
+        return "No candidate meets the contract, so nothing ships."
+    selected = chosen(report)
+    if selected is not None:
+        limits = _limits([line.name for line in terms(report) if line.met is False])
+        name = selected["name"]
+        return f"{name} meets the contract on the validation split, but misses {limits} on the test split."
+    nearest = min(tried, key=lambda one: (len(one.get("missed") or []), one.get("drop") or 0.0))
+    refusal = "No candidate meets the contract, so nothing ships."
+    return f"{refusal} {nearest['name']} comes nearest: it misses {_limits(nearest.get('missed') or [])}."
+
+
+def _limits(names: list[str]) -> str:
+    """The limits on accuracy loss and speed-up, in words."""
+    words = " and ".join(say.quantity(name) for name in names)
+    return f"the limit on {words}" if words else "a term of the contract"
+
+
+def terms(report: Report) -> list[Term]:
+    """Every term that was asked for, with what was measured on the test split."""
+    verdicts = {line["term"]: line for line in contract(report).get("verdict") or []}
+    asked = contract(report).get("terms") or {}
+    return [_term(name, limit, verdicts.get(name, {})) for name, limit in asked.items() if limit is not None]
+
+
+def _term(name: str, limit: Any, line: dict[str, Any]) -> Term:
+    label, form = say.term(name)
+    return Term(name, label, form(limit), form(line.get("value")), line.get("met"))
+
+
+def comparison(report: Report) -> list[Row]:
+    """The parent against the shipped model: quality, size and latency, in words and figures."""
+    quality = [_metric(report, name) for name in ("accuracy", "precision", "recall", "f1")]
+    sizes = [
+        _size(report, "bytes", "size", ("smaller", "larger")),
+        _size(report, "parameters", "parameters", ("fewer", "more")),
+        _size(report, "flops", "FLOPs a sample", ("fewer", "more")),
+    ]
+    return quality + sizes + [_latency(report, batch) for batch in batches(report) or ["1", "64"]]
+
+
+def _metric(report: Report, name: str) -> Row:
+    parent, shipped = ((part(report, "metrics", role).get(name) or {}) for role in ROLES)
+    before, after = parent.get("value"), shipped.get("value")
+    return Row(
+        {"f1": "F1"}.get(name, name),
+        say.percent(before),
+        say.percent(after),
+        say.points(after - before, sign=True) if say.known(before) and say.known(after) else "",
+        say.interval(parent),
+        say.interval(shipped),
+    )
+
+
+def _size(report: Report, key: str, label: str, words: tuple[str, str]) -> Row:
+    parent, shipped = (part(report, "sizes", role).get(key) for role in ROLES)
+    form = say.size if key == "bytes" else say.count
+    return Row(label, form(parent), form(shipped), say.compared(say.ratio(parent, shipped), *words))
+
+
+def _latency(report: Report, batch: str) -> Row:
+    parent, shipped = median(report, "parent", batch), median(report, "shipped", batch)
+    tails = [(part(report, "latency", role).get(batch) or {}).get("p90_ms") for role in ROLES]
+    notes = [f"p90 {say.milliseconds(tail)}" if say.known(tail) else "" for tail in tails]
+    change = say.compared(say.ratio(parent, shipped), "faster", "slower")
+    return Row(f"latency, batch {batch}", say.milliseconds(parent), say.milliseconds(shipped), change, *notes)
+
+
+def confusions(report: Report, role: str, most: int = 8) -> list[tuple[str, str, int, int]]:
+    """The commonest mistakes: truth, prediction, how often, and of how many samples of that truth."""
+    names = (report.get("data") or {}).get("classes") or []
+    matrix = (report.get("confusion") or {}).get(role) or []
+    if len(names) != len(matrix):
+        return []
+    found = [
+        (str(names[truth]), str(names[guess]), times, sum(row))
+        for truth, row in enumerate(matrix)
+        for guess, times in enumerate(row)
+        if truth != guess and times
+    ]
+    return sorted(found, key=lambda line: -line[2])[:most]

@@ -1,0 +1,223 @@
+"""`report.html`: one file that opens anywhere, without scripts and without anything fetched from elsewhere.
+
+The page needs matplotlib for its charts, which takes a moment to import, so import this module late.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from ruamel.yaml import YAML
+
+from bessemer.report import charts, facts
+from bessemer.report import format as say
+from bessemer.report.pareto import pareto
+
+IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
+BADGES = {"contract met": ("met", "✓"), "contract refused": ("missed", "✗"), say.NOT_RUN: ("none", "–")}
+MANY = 20  # classes from which only the worst are shown until the reader opens the rest
+WORST = 10
+
+
+def render(report: dict[str, Any]) -> str:
+    """The whole report as one HTML page; the same report gives the same bytes."""
+    templates = FileSystemLoader(Path(__file__).parent)
+    # Everything that comes from data is escaped, so that a class named <script> is text.
+    page = Environment(loader=templates, autoescape=True, undefined=StrictUndefined)
+    page.trim_blocks = page.lstrip_blocks = True
+    page.filters |= {"image": image, "percent": say.percent, "count": say.count, "plural": say.plural}
+    return page.get_template("template.html.j2").render(**_context(report))
+
+
+def image(source: object) -> str:
+    """`source` where it is an image inside the page; empty otherwise, so that the page fetches nothing."""
+    return str(source) if IMAGE.fullmatch(str(source)) else ""
+
+
+def _context(report: dict[str, Any]) -> dict[str, Any]:
+    kind, mark = BADGES[facts.verdict(report)]
+    return {
+        "name": report.get("name", "model"),
+        "version": report.get("version", ""),
+        "seed": report.get("seed", "unknown"),
+        "badge": {"text": facts.verdict(report), "kind": kind, "mark": mark},
+        "headline": facts.headline(report),
+        "tiles": _tiles(report),
+        "terms": facts.terms(report),
+        "comparison": facts.comparison(report),
+        "batches": facts.batches(report),
+        "candidates": [_candidate(report, one) for one in facts.candidates(report)],
+        "ledger": [_ledger(line) for line in report.get("ledger") or []],
+        "charts": {name: Markup(drawn) for name, drawn in _charts(report).items()},
+        "confusions": facts.confusions(report, _role(report)),
+        "role": _role(report),
+        "classes": _classes(report),
+        "mistakes": [one for one in report.get("mistakes") or [] if image(one.get("image"))],
+        "data": _data(report),
+        "parity": [_parity(name, one) for name, one in (report.get("parity") or {}).items()],
+        "stages": _stages(report),
+        "machine": _machine(report),
+        "versions": (report.get("machine") or {}).get("versions") or {},
+        "recipe": _yaml(report.get("recipe")),
+    }
+
+
+def _role(report: dict[str, Any]) -> str:
+    """Whose confusion matrix and classes are shown: the shipped model's where there is one."""
+    return "shipped" if (report.get("confusion") or {}).get("shipped") else "parent"
+
+
+def _charts(report: dict[str, Any]) -> dict[str, str]:
+    return {
+        "pareto": pareto(report),
+        "waterfall": charts.waterfall(report),
+        "curves": charts.learning_curves(report),
+        "confusion": charts.confusion(report, _role(report)),
+        "balance": charts.class_balance(report),
+    }
+
+
+def _tiles(report: dict[str, Any]) -> list[dict[str, str]]:
+    """The three figures on top: accuracy, size and latency of the shipped model, or of the parent alone."""
+    labels = ("accuracy", "size", f"latency, batch {facts.contract_batch(report)}")
+    tiles = [_tile(report, row) for row in facts.comparison(report) if row.label in labels]
+    return [tile for tile in tiles if tile["value"] != say.NOT_MEASURED]
+
+
+def _tile(report: dict[str, Any], row: facts.Row) -> dict[str, str]:
+    alone = row.shipped == say.NOT_MEASURED
+    value, note = (row.parent, row.parent_note) if alone else (row.shipped, row.shipped_note)
+    if row.label == "size":
+        sizes = facts.part(report, "sizes", "parent" if alone else "shipped")
+        note = say.plural(sizes.get("parameters"), "parameter")
+    below = "parent model" if alone else " · ".join(filter(None, (f"parent {row.parent}", row.change)))
+    return {"label": row.label, "value": value, "note": note, "below": below}
+
+
+def _candidate(report: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+    latency = one.get("latency_ms") or {}
+    return {
+        "name": one.get("name", ""),
+        "chosen": bool(one.get("chosen")),
+        "met": bool(one.get("met")),
+        "missed": ", ".join(say.quantity(name) for name in one.get("missed") or []),
+        "cells": [
+            say.percent(one.get("accuracy")),
+            say.points(one.get("drop")),
+            say.size(one.get("bytes")),
+            say.count(one.get("parameters")),
+            *(say.milliseconds(latency.get(batch)) for batch in facts.batches(report)),
+            say.times(one.get("speedup")),
+        ],
+    }
+
+
+def _ledger(line: dict[str, Any]) -> dict[str, str]:
+    between = ""
+    if say.known(line.get("low")) and say.known(line.get("high")):
+        between = f"{100 * line['low']:+.2f} to {100 * line['high']:+.2f}"
+    return {
+        "technique": str(line.get("technique", "")),
+        "stage": str(line.get("stage", "")),
+        "quality": say.points(line.get("quality"), sign=True),
+        "interval": between,
+        "bytes": say.size(line.get("bytes"), sign=True),
+        "latency": say.milliseconds(line.get("latency_ms"), sign=True),
+        "seconds": say.seconds(line.get("seconds")),
+    }
+
+
+def _classes(report: dict[str, Any]) -> dict[str, Any]:
+    """Quality of each class, the worst first; with many classes, the better ones are folded away."""
+    groups = report.get("classes") or {}
+    before = {one["name"]: one.get("f1") for one in groups.get("parent") or []}
+    rows = sorted(groups.get(_role(report)) or [], key=lambda one: one.get("f1") or 0.0)
+    for_page = [_class(one, before.get(one["name"])) for one in rows]
+    cut = len(for_page) if len(for_page) <= MANY else WORST
+    return {"worst": for_page[:cut], "rest": for_page[cut:]}
+
+
+def _class(one: dict[str, Any], before: Any) -> dict[str, Any]:
+    score = one.get("f1")
+    both = say.known(score) and say.known(before)
+    return {
+        "name": one["name"],
+        "cells": [say.percent(one.get(key)) for key in ("precision", "recall", "f1")],
+        "bar": round(100 * score, 1) if say.known(score) else 0,
+        "change": say.points(score - before, sign=True) if both else "",
+        "support": say.count(one.get("support")),
+    }
+
+
+def _data(report: dict[str, Any]) -> dict[str, Any]:
+    data = report.get("data") or {}
+    shape = data.get("image") or []
+    labels = ["rows", "kept", "duplicates", "leaks"]
+    quarantined = data.get("quarantined") or {}
+    return {
+        "source": data.get("source", ""),
+        "image": " × ".join(map(str, shape)),
+        "classes": len(data.get("classes") or []),
+        "counts": {label: say.count(data.get(label)) for label in labels}
+        | {"quarantined": say.count(sum(quarantined.values()) if data else None)},
+        "splits": {name: say.count(rows) for name, rows in (data.get("splits") or {}).items()},
+        "quarantined": quarantined,
+        "broken": data.get("quarantined_samples") or [],
+        "samples": [one for one in data.get("samples") or [] if image(one.get("image"))],
+    }
+
+
+def _parity(name: str, one: dict[str, Any]) -> dict[str, str]:
+    error = one.get("max_abs_error")
+    return {
+        "name": name,
+        "agreement": say.percent(one.get("agreement")),
+        "error": f"{error:.1e}" if say.known(error) else say.NOT_MEASURED,
+        "samples": say.count(one.get("samples")),
+    }
+
+
+def _stages(report: dict[str, Any]) -> list[dict[str, Any]]:
+    stages = report.get("stages") or []
+    longest = max((stage.get("seconds") or 0 for stage in stages), default=0) or 1
+    return [
+        {
+            "stage": stage["stage"],
+            "seconds": say.seconds(stage.get("seconds")),
+            "bar": round(100 * (stage.get("seconds") or 0) / longest, 1),
+            "cached": "from cache" if stage.get("cached") else "ran",
+            "hash": str(stage.get("hash", ""))[:12],
+        }
+        for stage in stages
+    ]
+
+
+def _machine(report: dict[str, Any]) -> dict[str, str]:
+    machine = report.get("machine") or {}
+    memory = machine.get("memory_gib")
+    described = {
+        "processor": machine.get("processor"),
+        "instructions": ", ".join(machine.get("instructions") or []),
+        "cores": machine.get("cores"),
+        "memory": f"{memory:.1f} GiB" if say.known(memory) else None,
+        "system": machine.get("system"),
+        "Python": machine.get("python"),
+    }
+    return {label: str(value) for label, value in described.items() if value}
+
+
+def _yaml(recipe: Any) -> str:
+    if not recipe:
+        return ""
+    writer, text = YAML(typ="safe", pure=True), io.StringIO()
+    writer.default_flow_style = False
+    # As the recipe's author ordered it.
+    writer.representer.sort_base_mapping_type_on_output = False
+    writer.width = 100
+    writer.dump(recipe, text)
+    return text.getvalue()

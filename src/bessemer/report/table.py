@@ -1,0 +1,67 @@
+"""The tables that the terminal shows: fixed width, plain text, no colors, so that they survive a log file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bessemer.report import facts
+from bessemer.report import format as say
+
+
+def columns(rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Rows of text in aligned columns: the first `left` to the left, the others to the right."""
+    # A name may hold line breaks or escape codes of the terminal.
+    clean = [["".join(sign if sign.isprintable() else " " for sign in cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*clean, strict=True)]
+    lines = (
+        "  ".join(
+            cell.ljust(width) if place < left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in clean
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def summary_table(report: dict[str, Any]) -> str:
+    """The parent against the shipped model, then the contract term by term."""
+    shown = [row for row in facts.comparison(report) if row.label.startswith(("accuracy", "size", "latency"))]
+    rows = [[str(report.get("name", "model")), "parent", "shipped", "change"]]
+    for row in shown:
+        rows.append([row.label, row.parent, row.shipped, row.change])
+        if row.label == "accuracy" and (row.parent_note or row.shipped_note):
+            rows.append(["  95% interval", row.parent_note, row.shipped_note, ""])
+    return f"{columns(rows)}\n\n{_contract(report)}"
+
+
+def _contract(report: dict[str, Any]) -> str:
+    if not facts.contract(report):
+        return f"contract {say.NOT_RUN}"
+    rows = [[f"  {term.label}", term.limit, term.value, term.state] for term in facts.terms(report)]
+    return columns([[facts.verdict(report), *(("limit", "measured", "verdict") if rows else ())], *rows])
+
+
+def pareto_table(report: dict[str, Any]) -> str:
+    """All candidates, as measured on the validation split; a star marks the one that ships."""
+    candidates = facts.candidates(report)
+    if not candidates:
+        return f"candidates {say.NOT_RUN}"
+    sizes = facts.batches(report)
+    times = [f"batch {batch}" for batch in sizes]
+    head = ["", "candidate", "accuracy", "drop", "size", *times, "speed-up", "misses"]
+    return columns([head, *(_candidate(candidate, sizes) for candidate in candidates)], left=2)
+
+
+def _candidate(candidate: dict[str, Any], sizes: list[str]) -> list[str]:
+    latency = candidate.get("latency_ms") or {}
+    return [
+        "*" if candidate.get("chosen") else "",
+        str(candidate["name"]),
+        say.percent(candidate.get("accuracy")),
+        say.points(candidate.get("drop")),
+        say.size(candidate.get("bytes")),
+        *(say.milliseconds(latency.get(batch)) for batch in sizes),
+        say.times(candidate.get("speedup")),
+        ", ".join(candidate.get("missed") or []) or "-",
+    ]

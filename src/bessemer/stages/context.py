@@ -1,0 +1,103 @@
+"""What every stage is given, and small things that several of them do."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from bessemer.artifact import Artifact, Cache
+from bessemer.data.dataset import Dataset, Samples
+from bessemer.evaluate.benchmark import interleave
+from bessemer.evaluate.metrics import confusion_matrix, per_class, summary
+from bessemer.export.session import OnnxModel
+from bessemer.model.measure import flops, parameters
+from bessemer.recipe import Recipe
+from bessemer.runtime import Progress, available_threads
+
+FACTS = "facts.json"
+
+
+@dataclass(frozen=True)
+class Context:
+    """The recipe, upstream artifacts, the folders to write to, and how to work."""
+
+    recipe: Recipe
+    inputs: dict[str, Artifact]
+    versions: dict[str, Any]
+    out: Path
+    work: Path
+    cache: Cache
+    processes: int
+    progress: Progress
+
+    def dataset(self) -> Dataset:
+        """The prepared data."""
+        return Dataset(self.inputs["prepare"].path)
+
+    @property
+    def parent_model(self) -> Path:
+        """Folder of the parent's architecture and weights."""
+        return self.inputs["train"].path / "model"
+
+    @property
+    def parent_file(self) -> Path:
+        """The parent's fp32 ONNX file."""
+        return self.inputs["evaluate"].path / "model.onnx"
+
+    def parent_predictions(self, split: str) -> NDArray[np.int64]:
+        """The classes that the parent's file decided for on a split."""
+        path = self.inputs["evaluate"].path / f"{split}_predictions.npy"
+        found: NDArray[np.int64] = np.load(path, allow_pickle=False)
+        return found
+
+    def write_facts(self, facts: dict[str, Any]) -> None:
+        """Leave this stage's part of the report."""
+        (self.out / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+
+def data_uri(image: NDArray[np.uint8]) -> str:
+    """One image (H, W, C) as a PNG that stands inside HTML or JSON."""
+    flat = image[..., 0] if image.shape[2] == 1 else image
+    out = io.BytesIO()
+    Image.fromarray(flat).save(out, "PNG")
+    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def quality(test: Samples, logits: NDArray[np.float32], classes: list[str], role: str, seed: int) -> dict[str, Any]:
+    """Metrics with intervals, per class, and the confusion matrix of one model on the test split."""
+    matrix = confusion_matrix(test.labels, logits.argmax(1).astype(np.int64), len(classes))
+    return {
+        "metrics": {role: summary(matrix, seed)},
+        "classes": {role: per_class(matrix, classes)},
+        "confusion": {role: matrix.tolist()},
+    }
+
+
+def sizes(network: nn.Module, file: Path, samples: Samples) -> dict[str, int]:
+    """Bytes of the exported file, parameters, and operations for one sample."""
+    example = torch.from_numpy(samples.images[:2])
+    return {"bytes": file.stat().st_size, "parameters": parameters(network), "flops": flops(network, example)}
+
+
+def time_files(
+    files: Mapping[str, Path], images: NDArray[np.uint8], batch: int, seconds: float
+) -> dict[int, dict[str, list[float]]]:
+    """Seconds of all ONNX files in turns, on real images, at batch 1 and at `batch`."""
+    sessions = {name: OnnxModel(path, available_threads()) for name, path in files.items()}
+    result = {}
+    for size in sorted({1, batch}):
+        some = np.resize(images, (size, *images.shape[1:]))
+        runners = {name: (lambda session=session: session(some)) for name, session in sessions.items()}
+        result[size] = interleave(runners, seconds / 2)
+    return result

@@ -1,0 +1,32 @@
+"""The parent as a fp32 ONNX file: its parity, and its quality on the test split."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from bessemer.export.onnx import export_onnx
+from bessemer.export.parity import compare, gate, torch_logits
+from bessemer.export.session import OnnxModel
+from bessemer.model.state import load_model
+from bessemer.runtime import available_threads
+from bessemer.stages.context import Context, quality, sizes
+
+
+def evaluate(context: Context) -> None:
+    """Export the parent, hold its file against the model, and measure it."""
+    dataset = context.dataset()
+    network = load_model(context.parent_model)
+    test, validation = dataset.split("test"), dataset.split("validation")
+    path = context.out / "model.onnx"
+    export_onnx(network, torch.from_numpy(test.images[:2]), path)
+    session = OnnxModel(path, available_threads())
+    logits = session.logits(test.images)
+    parity = compare(torch_logits(network, test.images), logits)
+    gate("parent fp32", parity, 1.0)
+    np.save(context.out / "test_predictions.npy", logits.argmax(1))
+    np.save(context.out / "validation_predictions.npy", session.logits(validation.images).argmax(1))
+    facts = quality(test, logits, dataset.about["classes"], "parent", context.recipe.seed)
+    facts["sizes"] = {"parent": sizes(network, path, test)}
+    facts["parity"] = {"parent fp32": parity.as_dict()}
+    context.write_facts(facts)

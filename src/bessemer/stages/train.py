@@ -1,0 +1,61 @@
+"""A parent model from the training split; the same training also serves the candidates of compression."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from bessemer.artifact import Decisions, copy_into
+from bessemer.data.order import key
+from bessemer.jobs import START, FitJob, run_job
+from bessemer.model.state import Architecture, save_model
+from bessemer.runtime import available_threads, detect
+from bessemer.stages.context import Context
+from bessemer.train.config import TrainConfig
+from bessemer.train.precision import choose_precision
+
+
+def train(context: Context) -> None:
+    """Build a network from the recipe, train it, keep its weights and learning curve."""
+    recipe, about = context.recipe, context.dataset().about
+    arguments = {"classes": len(about["classes"]), "mean": about["mean"], "std": about["std"]}
+    architecture = Architecture(recipe.model.name, {**arguments, **recipe.model.model_dump(exclude={"name"})})
+    torch.manual_seed(int(key(recipe.seed, 1)) >> 1)
+    result = train_model(context, architecture, architecture.build(), recipe.train, "train", recipe.seed)
+    copy_into(result, context.out)
+    decisions = json.loads((context.work / "decisions.json").read_text(encoding="utf-8"))
+    history = json.loads((result / "history.json").read_text(encoding="utf-8"))
+    context.write_facts({"curves": {"parent": history}, "decisions": {"train": decisions}})
+
+
+def train_model(
+    context: Context,
+    architecture: Architecture,
+    network: nn.Module,
+    config: TrainConfig,
+    label: str,
+    seed: int,
+    teacher: Path | None = None,
+) -> Path:
+    """Train `network`, or go on from where `context.work` says; returns the folder of the result."""
+    work = context.work
+    if not (work / START / "weights.safetensors").exists():
+        save_model(work / START, architecture, network)
+    decisions = Decisions(work / "decisions.json")
+    compress = context.recipe.compress
+    job = FitJob(
+        label=label,
+        data=str(context.inputs["prepare"].path),
+        work=str(work),
+        augment=context.recipe.augment.model_dump(),
+        train=config.model_dump(),
+        seed=seed,
+        threads=decisions.take("threads", available_threads),
+        precision=decisions.take("precision", lambda: choose_precision(config.precision, detect().device)),
+        teacher=str(teacher) if teacher else None,
+        distill=compress.distill.model_dump() if teacher and compress else None,
+    )
+    return run_job(job, context.processes, context.progress)

@@ -1,0 +1,26 @@
+"""Telling classes apart."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bessemer.data.dataset import Batch
+
+
+class Classify:
+    """Classification into `classes` classes; logits (B, K), labels int64 (B,) or soft targets float (B, K)."""
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropy in nats, a mean over the batch, in float32."""
+        return F.cross_entropy(outputs.float(), batch.targets)
+
+    def soft_targets(self, targets: Tensor) -> Tensor:
+        """Labels as rows of probabilities; rows pass unchanged."""
+        if targets.is_floating_point():
+            return targets
+        return F.one_hot(targets, self.classes).to(torch.float32)

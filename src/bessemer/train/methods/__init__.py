@@ -1,0 +1,43 @@
+"""Training methods: plain functions, and the hooks that put them into a run.
+
+A method has any of four hooks, called in the recipe's order: `prepare(model)` once, `batch(batch)` before the
+forward pass, `loss(loss, outputs, batch)` after it, `after_step(model, step)` after the optimizer. One that
+keeps averages also has `state()` and `load_state(tensors)`.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from bessemer.data.dataset import Batch
+
+
+class Method:
+    """A method that changes nothing: the base of the others."""
+
+    name = "none"
+
+    def prepare(self, model: nn.Module) -> None:
+        """Look at the model before the first step."""
+
+    def batch(self, batch: Batch) -> Batch:
+        """Change a batch before the forward pass."""
+        return batch
+
+    def loss(self, loss: Tensor, outputs: Tensor, batch: Batch) -> Tensor:
+        """Change the loss."""
+        return loss
+
+    def after_step(self, model: nn.Module, step: int) -> None:
+        """Act after the optimizer's step number `step`, counted from 0."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Tensors to keep in a checkpoint."""
+        return {}
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Take back what `state` gave."""
+
+    def result(self) -> dict[str, Tensor] | None:
+        """The weights to use after training in place of the trained ones, if the method has better."""
+        return None

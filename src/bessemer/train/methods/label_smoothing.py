@@ -1,0 +1,30 @@
+"""Label smoothing (Szegedy et al., "Rethinking the Inception architecture", 2016)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from bessemer.data.dataset import Batch
+from bessemer.task.classify import Classify
+from bessemer.train.methods import Method
+
+
+def label_smoothing(targets: Tensor, smoothing: float) -> Tensor:
+    """Soft targets (B, K) moved towards the uniform: (1 − smoothing)·t + smoothing / K."""
+    return targets * (1 - smoothing) + smoothing / targets.shape[1]
+
+
+class LabelSmoothing(Method):
+    """Smooths every batch's targets."""
+
+    name = "label_smoothing"
+
+    def __init__(self, smoothing: float, task: Classify) -> None:
+        self.smoothing = smoothing
+        self.task = task
+
+    def batch(self, batch: Batch) -> Batch:
+        soft = self.task.soft_targets(batch.targets)
+        return replace(batch, targets=label_smoothing(soft, self.smoothing))

@@ -1,0 +1,73 @@
+"""The model card: front matter that is YAML, tables that are Markdown, names that stay text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from bessemer.report.card import model_card
+
+
+def split(card: str) -> tuple[dict[str, Any], str]:
+    """The front matter and the Markdown below it."""
+    start, front, body = card.split("---\n", 2)
+    assert start == ""
+    return YAML(typ="safe").load(front), body
+
+
+def test_front_matter(report: dict[str, Any]) -> None:
+    front, _ = split(model_card(report))
+    assert front["pipeline_tag"] == "image-classification"
+    assert front["tags"] == ["bessemer", "onnx", "int8"]
+    result = front["model-index"][0]["results"][0]
+    assert result["dataset"] == {"name": "digits", "type": "digits", "split": "test"}
+    assert result["metrics"][0] == {"type": "accuracy", "value": 0.9833}
+
+
+def test_body(report: dict[str, Any]) -> None:
+    _, body = split(model_card(report))
+    assert "# digits\n" in body
+    assert "loses 0.28 points of accuracy." in body
+    assert "Contract: **met**." in body
+    assert "| accuracy | 98.61% (97.40 to 99.38%) | 98.33% (97.12 to 99.10%) | -0.28 points |" in body
+    assert "| accuracy loss at most | 1.00 points | 0.28 points | met |" in body
+    assert "8 × 8 × 1 (height × width × channels) into 10 classes: zero, one" in body
+    assert "- samples: 1,795 kept of 1,799" in body
+    assert "Lowest F1 by class: eight (95.65%)" in body
+
+
+def test_tables_have_one_width(report: dict[str, Any]) -> None:
+    tables = [block for block in model_card(report).split("\n\n") if block.startswith("|")]
+    assert len(tables) == 4
+    for table in tables:
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+def test_hostile_names(report: dict[str, Any]) -> None:
+    report["name"] = 'a"b: c\n---\n# <script>'
+    report["data"]["classes"][0] = "x | <img src=x> [link](javascript:1)"
+    front, body = split(model_card(report))
+    assert front["model-index"][0]["name"] == report["name"]
+    assert "<" not in body
+    assert "x \\| &lt;img src=x&gt; \\[link\\]" in body
+
+
+def test_many_classes_are_counted(many: dict[str, Any]) -> None:
+    assert "into 120 classes" in model_card(many)
+    assert "and 90 more." in model_card(many)
+
+
+def test_stopped_after_training(stopped: dict[str, Any]) -> None:
+    front, body = split(model_card(stopped))
+    assert front["tags"] == ["bessemer", "onnx"]
+    assert front["model-index"][0]["results"][0]["metrics"][0]["value"] == 0.9861
+    assert "Contract: **not run**." in body
+    assert "| size | 1.2 MB | not measured |  |" in body
+    assert "Parity was not run." in body
+
+
+def test_empty_report() -> None:
+    front, body = split(model_card({}))
+    assert "model-index" not in front
+    assert "No model is measured yet." in body
