@@ -14,7 +14,7 @@ _PUBLIC = {
     "distill": "bessemer.compress.distill",
     "export_onnx": "bessemer.export.onnx",
     "fit": "bessemer.train.loop",
-    "load": "bessemer.load",
+    "load": "bessemer.model.state",
     "prune": "bessemer.compress.prune",
     "quantize": "bessemer.compress.quantize",
     "run": "bessemer.pipeline",

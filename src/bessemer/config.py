@@ -51,7 +51,9 @@ def read_yaml(path: Path) -> Document:
     if not path.exists():
         raise RecipeError(f"{path}: no such file", "give the path of a recipe, or write one with `bessemer init`")
     if path.is_dir():
-        raise RecipeError(f"{path}: is a folder, not a recipe", "`bessemer init` writes a recipe for a data folder")
+        raise RecipeError(
+            f"{path}: is a folder, not a recipe", "`bessemer init` writes a recipe for a data folder"
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -146,7 +148,7 @@ def _explain(kind: type[BaseModel], document: Document, problem: Any) -> str:
         return f"{lead}unknown key{_nearest(kind, path)}"
     if problem["type"] == "missing":
         return f"{lead}required, but not given"
-    message = problem["msg"].removeprefix("Value error, ")
+    message: str = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return lead + message
     return f"{lead}{message[0].lower()}{message[1:]}, got {problem['input']!r}"
@@ -166,12 +168,13 @@ def _nearest(kind: type[BaseModel], path: KeyPath) -> str:
 
 
 def _group(kind: type[BaseModel], path: KeyPath) -> list[str]:
-    current: Any = kind
+    current: type[BaseModel] | None = kind
     for part in path:
-        field = current.model_fields.get(part) if isinstance(current, type) else None
+        field = current.model_fields.get(str(part)) if current is not None else None
         current = _settings_class(field.annotation) if field else None
         if current is None:
             return []
+    assert current is not None
     return list(current.model_fields)
 
 
@@ -201,9 +204,14 @@ def dump_yaml(values: Mapping[str, Any]) -> str:
     out = StringIO()
     yaml = YAML(typ="rt", pure=True)
     yaml.default_flow_style = None
-    yaml.width = 100
+    yaml.width = 10_000  # no line is broken
+    yaml.representer.add_representer(type(None), _show_null)
     yaml.dump(_ordered(values), out)
     return out.getvalue()
+
+
+def _show_null(representer: Any, _: None) -> Any:
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
 
 
 def _ordered(values: Any) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bessemer import __version__
-from bessemer.artifact import Artifact, Cache, commit, copy_into, lock, open_artifact, write_atomic
+from bessemer.artifact import Artifact, Cache, commit, copy_into, lock, storage_errors, write_atomic
 from bessemer.config import dump_yaml
 from bessemer.errors import ArtifactError, ContractError, StoppedError, UsageError
 from bessemer.recipe import Recipe, load_recipe
@@ -101,7 +101,7 @@ def run(
     if nproc < 1:
         raise UsageError(f"--nproc {nproc}: at least one process is needed", "leave it out for one process")
     folder = Path(out) if out is not None else Path("runs") / loaded.name
-    with lock(folder):
+    with lock(folder), storage_errors(folder):
         cache = Cache(folder)
         cache.clean()
         write_atomic(folder / "recipe.yaml", dump_yaml(loaded.model_dump()))
@@ -165,7 +165,9 @@ def _nothing_to_ship(artifacts: dict[str, Artifact]) -> bool:
 
 def status(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     """For each stage of a recipe, whether a run would find it in `folder`: nothing is read in full or run."""
-    cache, inputs, rows = Cache(folder), {}, []
+    cache = Cache(folder)
+    inputs: dict[str, Artifact] = {}
+    rows = []
     for stage in planned(recipe):
         state = "would run"
         if all(name in inputs for name in stage.needs if name != "compress" or recipe.compress):
@@ -196,7 +198,9 @@ def _finish(recipe: Recipe, artifacts: dict[str, Artifact], result: Run, log: _L
     from bessemer.report.events import write_events
     from bessemer.report.html import render
 
-    report = assemble(recipe.model_dump(mode="json"), machine(), result.stages, list(artifacts.values()), __version__)
+    report = assemble(
+        recipe.model_dump(mode="json"), machine(), result.stages, list(artifacts.values()), __version__
+    )
     if "export" in artifacts and (report["contract"] is None or report["contract"]["met"]):
         _publish(artifacts["export"], folder, model_card(report))
     write_atomic(folder / "report.html", render(report))
@@ -277,6 +281,3 @@ def rebuild_report(folder: Path) -> Path:
         raise ArtifactError(f"{folder}: no report.json in it", "give a run folder: `bessemer run` makes one")
     write_atomic(folder / "report.html", render(report))
     return folder / "report.html"
-
-
-__all__ = ["STAGES", "STAGE_NAMES", "Run", "open_artifact", "planned", "rebuild_report", "run", "status"]

@@ -34,7 +34,9 @@ class CompressConfig(Config):
 
     contract: ContractConfig = ContractConfig()
     ladder: list[float] = Field([0.75, 0.5, 0.25], min_length=1, description="shares of the channels kept")
-    search: Literal["first", "all"] = Field("first", description="first stops at the first that meets; all goes on")
+    search: Literal["first", "all"] = Field(
+        "first", description="first stops at the first that meets; all goes on"
+    )
     prefer: Literal["speed", "size"] = Field("speed", description="which of those that meet ships")
     formats: list[Literal["fp32", "int8"]] = Field(["fp32", "int8"], min_length=1)
     round_to: int = Field(8, ge=1, description="channels are kept in multiples of this")

@@ -33,7 +33,7 @@ def soft_target_loss(student: Tensor, teacher: Tensor, temperature: float) -> Te
 def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared distance of normalized attention maps of features (B, C, H, W) and (B, C', H', W')."""
     if student.shape[2:] != teacher.shape[2:]:
-        teacher = F.adaptive_avg_pool2d(teacher, student.shape[2:])
+        teacher = F.adaptive_avg_pool2d(teacher, (student.shape[2], student.shape[3]))
     return (attention_map(student) - attention_map(teacher)).pow(2).sum(1).mean()
 
 
@@ -63,7 +63,9 @@ class Distillation(Method):
     def _watch(self, role: str, network: nn.Module, tap: str) -> None:
         modules = dict(network.named_modules())
         if tap not in modules:
-            raise UsageError(f"the {role} has no layer {tap!r} to compare features at", "name layers that both have")
+            raise UsageError(
+                f"the {role} has no layer {tap!r} to compare features at", "name layers that both have"
+            )
 
         def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
             self.seen[role][tap] = output

@@ -57,7 +57,7 @@ def prune(model: nn.Module, example: Tensor, keep: float, round_to: int = 8) -> 
 
 def plan(model: nn.Module, example: Tensor, keep: float, round_to: int = 8) -> Edit:
     """The edit that keeps the most important channels; nothing is changed yet."""
-    model = copy.deepcopy(model).eval()
+    model = copy.deepcopy(model).eval().requires_grad_(True)  # the graph is read from gradients
     modules = dict(model.named_modules())
     dropped: dict[tuple[str, str], set[int]] = defaultdict(set)
     for group in find_groups(model, example):
@@ -86,7 +86,7 @@ def find_groups(model: nn.Module, example: Tensor) -> list[Group]:
 
     names = {module: name for name, module in model.named_modules()}
     fixed = output_layers(model, example)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.enable_grad():
         warnings.simplefilter("ignore")  # Torch-Pruning warns of its own deprecations
         graph = tp.DependencyGraph().build_dependency(model, example_inputs=example)
         found = list(graph.get_all_groups(ignored_layers=fixed, root_module_types=list(PRUNABLE)))

@@ -48,7 +48,7 @@ def observe(
     """Lowest and highest value at each point over the calibration data, and an even sample of the values."""
     names = {node.name for node in points}
     found: dict[str, tuple[float, float, list[Tensor]]] = {}
-    batches = calibration.split(CALIBRATION_BATCH)
+    batches = torch.split(calibration, CALIBRATION_BATCH)
     share = KEPT_VALUES // len(batches) + 1
 
     class Observer(fx.Interpreter):

@@ -1,4 +1,4 @@
-"""The search: candidates from gentle to harsh, each measured on its exported file, until one meets the contract."""
+"""The search: candidates from gentle to harsh, measured on their exported files, until one meets the contract."""
 
 from __future__ import annotations
 

@@ -65,7 +65,9 @@ class Dataset:
         shape = (self.about["kept"], *self.about["image"])
         images = np.memmap(folder / "images.bin", np.uint8, "r", shape=shape)
         self.samples = Samples(
-            images, np.load(folder / "labels.npy", allow_pickle=False), np.load(folder / "ids.npy", allow_pickle=False)
+            images,
+            np.load(folder / "labels.npy", allow_pickle=False),
+            np.load(folder / "ids.npy", allow_pickle=False),
         )
         self._split = np.load(folder / "split.npy", allow_pickle=False)
 
@@ -77,9 +79,7 @@ class Dataset:
 class Batches:
     """Training batches: a pure function of (seed, step), augmented; equal shares for every rank."""
 
-    def __init__(
-        self, samples: Samples, batch_size: int, seed: int, augment: AugmentConfig | None = None
-    ) -> None:
+    def __init__(self, samples: Samples, batch_size: int, seed: int, augment: AugmentConfig | None = None) -> None:
         self.samples = samples
         self.order = Order(len(samples), batch_size, seed)
         self.config = augment or AugmentConfig()

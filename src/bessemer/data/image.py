@@ -52,7 +52,12 @@ def read_image(path: Path, size: tuple[int, int], gray: bool) -> NDArray[np.uint
             upright = ImageOps.exif_transpose(image)
         except (OSError, ValueError, SyntaxError, EOFError) as error:
             raise BadImageError("truncated or corrupt") from error
-    flat = to_mode(upright, gray)
+    return fit(upright, size, gray)
+
+
+def fit(image: Image.Image, size: tuple[int, int], gray: bool) -> NDArray[np.uint8]:
+    """An image as uint8 (H, W, C) of this height and width: cropped in the middle to the shape, then resized."""
+    flat = to_mode(image, gray)
     height, width = size
     if flat.size != (width, height):
         flat = ImageOps.fit(flat, (width, height), Image.Resampling.BILINEAR)

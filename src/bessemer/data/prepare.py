@@ -49,7 +49,9 @@ def prepare(config: DataConfig, seed: int, out: Path, progress: Progress = SILEN
     np.save(out / "split.npy", split)
     images = np.memmap(out / "images.bin", np.uint8, "r", shape=(len(rows), *source.shape))
     mean, std = channel_statistics(images, np.flatnonzero(split == 0))
-    counts = {name: np.bincount(labels[split == i], minlength=len(source.classes)) for i, name in enumerate(SPLITS)}
+    counts = {
+        name: np.bincount(labels[split == i], minlength=len(source.classes)) for i, name in enumerate(SPLITS)
+    }
     about = {
         "source": config.source,
         "classes": source.classes,
@@ -142,14 +144,14 @@ def choose_splits(
     for name, share in (("test", config.split.test), ("validation", config.split.validation)):
         if not (given == name).any():
             open_rows = np.flatnonzero(split == 0)
-            chosen = take_share(labels[open_rows], ids[open_rows], share, int(key(seed, SPLITS.index(name)) >> np.uint64(1)))
+            chosen = take_share(
+                labels[open_rows], ids[open_rows], share, int(key(seed, SPLITS.index(name)) >> np.uint64(1))
+            )
             split[open_rows[chosen]] = SPLITS.index(name)
     return split
 
 
-def channel_statistics(
-    images: NDArray[np.uint8], positions: NDArray[np.int64]
-) -> tuple[list[float], list[float]]:
+def channel_statistics(images: NDArray[np.uint8], positions: NDArray[np.int64]) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each channel, in 0 to 1, over the given images (the training split)."""
     total, squares, count = 0.0, 0.0, 0
     for start in range(0, len(positions), 1024):

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from bessemer.artifact import digest_of
 from bessemer.data.config import DataConfig
-from bessemer.data.image import SUFFIXES, BadImageError, is_gray, open_image, read_image
+from bessemer.data.image import SUFFIXES, BadImageError, fit, is_gray, open_image, read_image
 from bessemer.errors import DataError
 
 Reader = Callable[[int], NDArray[np.uint8]]
@@ -81,20 +82,30 @@ def open_digits(config: DataConfig) -> Source:
     digits = load_digits()
     pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
     names = [f"digits[{i}]" for i in range(len(pixels))]
-    return from_arrays([str(c) for c in digits.target_names], pixels, digits.target, names, [""] * len(names))
+    classes = [str(name) for name in digits.target_names]
+    return from_arrays(config, classes, pixels, digits.target, names, [""] * len(names))
 
 
 def from_arrays(
+    config: DataConfig,
     classes: list[str],
     pixels: NDArray[np.uint8],
     labels: NDArray[np.int64],
     names: list[str],
     splits: list[str],
 ) -> Source:
-    """A source over pixels (N, H, W, C) that are already in memory."""
-    height, width, channels = pixels.shape[1:]
-    shape = (height, width, channels)
-    return Source(classes, names, labels.astype(np.int64), splits, shape, lambda i: pixels[i])
+    """A source over pixels (N, H, W, C) in memory, resized and recolored where the settings ask for it."""
+    height, width = config.size or pixels.shape[1:3]
+    gray = config.color == "gray" or (config.color == "auto" and pixels.shape[3] == 1)
+    shape = (height, width, 1 if gray else 3)
+
+    def read(item: int) -> NDArray[np.uint8]:
+        image: NDArray[np.uint8] = pixels[item]
+        if image.shape == shape:
+            return image
+        return fit(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image), (height, width), gray)
+
+    return Source(classes, names, labels.astype(np.int64), splits, shape, read)
 
 
 # --- IDX ------------------------------------------------------------------------------------------------
@@ -125,7 +136,7 @@ def open_idx(config: DataConfig) -> Source:
         raise DataError(f"{root}: image files of different shapes {sorted(shapes)}", "keep one set in a folder")
     every = np.concatenate(labels).astype(np.int64)
     classes = [str(c) for c in range(int(every.max()) + 1)]
-    return from_arrays(classes, np.concatenate(pixels), every, names, splits)
+    return from_arrays(config, classes, np.concatenate(pixels), every, names, splits)
 
 
 def read_idx_pair(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

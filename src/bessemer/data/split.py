@@ -27,7 +27,8 @@ def take_share(labels: NDArray[np.int64], ids: U64, share: float, seed: int) -> 
     """Choose `share` of every class, rounded, but at least one and never all of it."""
     ranks, sizes = class_ranks(labels, ids, seed)
     wanted = np.rint(share * sizes).astype(np.int64).clip(1, np.maximum(sizes - 1, 1))
-    return ranks < wanted
+    chosen: NDArray[np.bool_] = ranks < wanted
+    return chosen
 
 
 def take_count(groups: NDArray[np.int64], ids: U64, count: int, seed: int) -> NDArray[np.int64]:

@@ -83,9 +83,7 @@ def wilson(right: int, total: int) -> tuple[float, float]:
     return max(0.0, float(center - half)), min(1.0, float(center + half))
 
 
-def paired_difference(
-    before: NDArray[np.bool_], after: NDArray[np.bool_]
-) -> tuple[float, float, float]:
+def paired_difference(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[float, float, float]:
     """Change of accuracy on the same samples, and its 95% interval (normal, from the discordant pairs)."""
     change = after.astype(np.float64) - before.astype(np.float64)
     mean = float(change.mean())

@@ -69,7 +69,14 @@ def export_onnx(model: nn.Module, example: Tensor, path: Path) -> int:
 
 def _strip(proto: Any) -> None:
     """Drop the exporter's notes (source lines, shapes it inferred): a third of a small file."""
-    for item in [proto, proto.graph, *proto.graph.node, *proto.graph.initializer, *proto.graph.input, *proto.graph.output]:
+    for item in [
+        proto,
+        proto.graph,
+        *proto.graph.node,
+        *proto.graph.initializer,
+        *proto.graph.input,
+        *proto.graph.output,
+    ]:
         del item.metadata_props[:]
         if hasattr(item, "doc_string"):
             item.ClearField("doc_string")

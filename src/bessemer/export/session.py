@@ -30,7 +30,7 @@ class OnnxModel:
             self.session = ort.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
         except FileNotFoundError as error:
             raise ArtifactError(f"{path}: no such file", "give an exported folder or a run folder") from error
-        except Exception as error:  # noqa: BLE001 (ONNX Runtime's errors share no base class but Exception)
+        except Exception as error:
             raise ArtifactError(f"{path}: ONNX Runtime refuses it: {error}", "export the model again") from error
         self.input = self.session.get_inputs()[0]
 

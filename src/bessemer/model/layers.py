@@ -44,9 +44,11 @@ class GhostBatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
-            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+            return F.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+            )
         out = []
-        for group in x.split(self.ghost):
+        for group in torch.split(x, self.ghost):
             y, mean, inverse_std = torch.native_batch_norm(
                 group, self.weight, self.bias, None, None, True, 0.0, self.eps
             )

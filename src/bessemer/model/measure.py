@@ -22,4 +22,5 @@ def flops(model: nn.Module, example: Tensor) -> int:
     still = copy.deepcopy(model).eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         still(example)
-    return counter.get_total_flops() // len(example)
+    total: int = counter.get_total_flops()
+    return total // len(example)

@@ -131,7 +131,7 @@ def _fold_batch_norm(graph: fx.GraphModule) -> fx.GraphModule:
             continue
         norm, layer = modules[node.target], modules[str(before.target)]
         if isinstance(norm, nn.modules.batchnorm._BatchNorm) and isinstance(layer, nn.Conv2d):
-            graph.add_submodule(str(before.target), fuse_conv_bn_eval(layer, norm))  # type: ignore[type-var]
+            graph.add_submodule(str(before.target), fuse_conv_bn_eval(layer, norm))
             node.replace_all_uses_with(before)
             graph.graph.erase_node(node)
     graph.delete_all_unused_submodules()
@@ -158,7 +158,9 @@ def _is_point(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
     if node.op == "call_module":
         return isinstance(modules[str(node.target)], (*LEAVES, *POOLS, Normalize))
     if node.op == "placeholder":
-        return not any(user.op == "call_module" and isinstance(modules[str(user.target)], Normalize) for user in users)
+        return not any(
+            user.op == "call_module" and isinstance(modules[str(user.target)], Normalize) for user in users
+        )
     return node.target in ADDITIONS or (node.op == "call_method" and node.target == "mean")
 
 

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from bessemer.artifact import MANIFEST, open_artifact
 from bessemer.errors import ArtifactError
 from bessemer.model.resnet import resnet
 from bessemer.model.surgery import Edit, apply_edits
@@ -67,7 +68,9 @@ def read_architecture(folder: Path) -> Architecture:
             raise ArtifactError(f"{path}: written in another format", f"this version reads format {FORMAT}")
         return Architecture(**values)
     except FileNotFoundError as error:
-        raise ArtifactError(f"{folder}: no architecture.json in it", "give a model folder or a run folder") from error
+        raise ArtifactError(
+            f"{folder}: no architecture.json in it", "give a model folder or a run folder"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{path}: damaged ({error})", "restore it from the run that made it") from error
 
@@ -79,5 +82,21 @@ def load_model(folder: Path) -> nn.Module:
     try:
         model.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise ArtifactError(f"{path}: cannot be loaded: {error}", "restore it from the run that made it") from error
+        raise ArtifactError(
+            f"{path}: cannot be loaded: {error}", "restore it from the run that made it"
+        ) from error
     return model.eval()
+
+
+def load(path: str | Path) -> nn.Module:
+    """The model of a run folder or a model folder, in evaluation mode: pruned and quantized as it shipped.
+
+    It takes images (B, H, W, C) in 0 to 255 and gives logits (B, K). A folder with a manifest is checked
+    against it first. Raises ArtifactError where the folder is damaged or holds no model.
+    """
+    folder = Path(path)
+    if not (folder / "architecture.json").exists() and (folder / "model").is_dir():
+        folder = folder / "model"
+    if (folder / MANIFEST).exists():
+        open_artifact(folder)
+    return load_model(folder)

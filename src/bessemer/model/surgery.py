@@ -23,12 +23,11 @@ Edit = dict[str, Any]
 def apply_edits(model: nn.Module, edits: Sequence[Edit]) -> nn.Module:
     """Apply edits in order and return the edited model (the same object where the edit allows)."""
     for edit in edits:
-        try:
-            apply = EDITS[edit["edit"]]
-        except KeyError as error:
+        kind = edit.get("edit")
+        if kind not in EDITS:
             known = ", ".join(EDITS)
-            raise ArtifactError(f"unknown edit {edit.get('edit')!r}", f"this version knows {known}; update bessemer") from error
-        model = apply(model, edit)
+            raise ArtifactError(f"unknown edit {kind!r}", f"this version knows {known}; update bessemer")
+        model = EDITS[kind](model, edit)
     return model
 
 
@@ -37,7 +36,9 @@ def keep_channels(model: nn.Module, edit: Edit) -> nn.Module:
     modules = dict(model.named_modules())
     for name, kept in edit["layers"].items():
         if name not in modules:
-            raise ArtifactError(f"the edit names layer {name!r}, which the model does not have", "use the model's own edits")
+            raise ArtifactError(
+                f"the edit names layer {name!r}, which the model does not have", "use the model's own edits"
+            )
         _keep(modules[name], kept.get("out"), kept.get("in"))
     return model
 
@@ -47,7 +48,7 @@ def _keep(layer: nn.Module, out: list[int] | None, into: list[int] | None) -> No
         _keep_convolution(layer, out, into)
     elif isinstance(layer, nn.Linear):
         layer.weight = _sliced(layer.weight, out, into)
-        layer.bias = _sliced(layer.bias, out, None) if layer.bias is not None else None  # type: ignore[assignment]
+        layer.bias = _sliced(layer.bias, out, None) if layer.bias is not None else None
         layer.out_features, layer.in_features = layer.weight.shape
     elif isinstance(layer, nn.modules.batchnorm._BatchNorm):
         for name in ("weight", "bias"):
@@ -59,7 +60,9 @@ def _keep(layer: nn.Module, out: list[int] | None, into: list[int] | None) -> No
                 setattr(layer, name, buffer[out].clone())
         layer.num_features = len(out) if out is not None else layer.num_features
     else:
-        raise ArtifactError(f"cannot keep channels of a {type(layer).__name__}", "prune models of Conv2d, BatchNorm and Linear")
+        raise ArtifactError(
+            f"cannot keep channels of a {type(layer).__name__}", "prune models of Conv2d, BatchNorm and Linear"
+        )
 
 
 def _keep_convolution(layer: nn.Conv2d, out: list[int] | None, into: list[int] | None) -> None:

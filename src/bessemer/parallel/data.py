@@ -44,7 +44,7 @@ def without_sync(model: nn.Module, runtime: Runtime, last: bool) -> AbstractCont
     """Hold back the averaging of gradients until the last micro-batch of a step."""
     if runtime.world == 1 or last:
         return nullcontext()
-    held: AbstractContextManager[None] = model.no_sync()  # type: ignore[operator, assignment]
+    held: AbstractContextManager[None] = model.no_sync()  # type: ignore[operator]
     return held
 
 
@@ -56,16 +56,25 @@ def mean_over_ranks(tensors: Sequence[Tensor], runtime: Runtime) -> list[Tensor]
 
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
     dist.all_reduce(flat)
-    parts = (flat / runtime.world).split([tensor.numel() for tensor in tensors])
+    parts = torch.split(flat / runtime.world, [tensor.numel() for tensor in tensors])
     return [part.reshape(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
+
+
+def any_rank(flag: bool, runtime: Runtime) -> bool:
+    """Whether the flag is set on any rank, so that all ranks act on it at the same step."""
+    if runtime.world == 1:
+        return flag
+    return bool(mean_over_ranks([torch.tensor(float(flag), device=runtime.device)], runtime)[0] > 0)
 
 
 def check_shares(batch_size: int, accumulate: int, ghost: int, world: int) -> None:
     """Each rank and micro-batch must get whole ghost groups; raises UsageError naming what to change."""
     parts = world * accumulate
-    if batch_size % parts or (batch_size // parts) % ghost and parts > 1:
+    if batch_size % parts or ((batch_size // parts) % ghost and parts > 1):
         problem = (
             f"a batch of {batch_size} does not give {world} process(es) x {accumulate} micro-batch(es) "
             f"whole groups of {ghost}"
         )
-        raise UsageError(problem, f"make train.batch_size a multiple of {parts * ghost}, or lower train.ghost_batch")
+        raise UsageError(
+            problem, f"make train.batch_size a multiple of {parts * ghost}, or lower train.ghost_batch"
+        )

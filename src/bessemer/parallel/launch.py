@@ -28,6 +28,7 @@ def launch(module: str, arguments: list[str], processes: int, errors: Path) -> N
         try:
             code = worker.wait()
         except KeyboardInterrupt:
+            worker.terminate()  # the ranks save their state and leave
             worker.wait()
             raise StoppedError("stopped by Ctrl-C; state saved", "run the same command to go on") from None
         finally:

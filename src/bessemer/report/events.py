@@ -16,8 +16,8 @@ def write_events(curves: dict[str, Any], folder: Path) -> None:
     for name, points in every.items():
         if not points:
             continue
-        with SummaryWriter(str(folder / name)) as writer:  # type: ignore[no-untyped-call]
+        with SummaryWriter(str(folder / name)) as writer:
             for point in points:
                 for key in ("loss", "rate", "validation"):
                     if point.get(key) is not None:
-                        writer.add_scalar(key, point[key], point["step"])  # type: ignore[no-untyped-call]
+                        writer.add_scalar(key, point[key], point["step"])

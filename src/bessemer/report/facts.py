@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,26 +74,9 @@ def batches(report: Report) -> list[str]:
 
 
 def contract_batch(report: Report) -> str | None:
-    """The batch size that the contract's speed-up is about.
-
-    `contract["batch"]` where the report says it. Otherwise: a candidate's latency times its speed-up is the
-    parent's latency, and this holds only at the batch size where the speed-up was measured.
-    """
+    """The batch size that the contract's speed-up is about; the largest measured where no contract was run."""
     stated = contract(report).get("batch")
-    sizes = batches(report)
-    if stated is not None or not sizes:
-        return None if stated is None else str(stated)
-    return min(sizes, key=lambda batch: _disagreement(report, batch))
-
-
-def _disagreement(report: Report, batch: str) -> float:
-    parent = median(report, "parent", batch)
-    products = [
-        ((candidate.get("latency_ms") or {}).get(batch) or 0) * (candidate.get("speedup") or 0)
-        for candidate in candidates(report)
-    ]
-    errors = [abs(math.log(product / parent)) for product in products if parent and product > 0]
-    return statistics.median(errors) if errors else 0.0
+    return str(stated) if stated is not None else next(reversed(batches(report)), None)
 
 
 def median(report: Report, role: str, batch: str | None) -> float | None:

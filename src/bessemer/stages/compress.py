@@ -60,7 +60,8 @@ def compress(context: Context) -> None:
         missed = one.missed(config.contract)
         rows.append({**one.as_dict(), "missed": missed, "met": not missed, "chosen": one is chosen})
     contract = {
-        "terms": config.contract.model_dump(exclude_none=True),
+        "terms": config.contract.model_dump(exclude_none=True, exclude={"batch"}),
+        "batch": config.contract.batch,
         "candidates": rows,
         "chosen": chosen.name if chosen else None,
         "met": False,  # until the exported file is judged on the test split

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,9 @@ def data_uri(image: NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 
 
-def quality(test: Samples, logits: NDArray[np.float32], classes: list[str], role: str, seed: int) -> dict[str, Any]:
+def quality(
+    test: Samples, logits: NDArray[np.float32], classes: list[str], role: str, seed: int
+) -> dict[str, Any]:
     """Metrics with intervals, per class, and the confusion matrix of one model on the test split."""
     matrix = confusion_matrix(test.labels, logits.argmax(1).astype(np.int64), len(classes))
     return {
@@ -98,6 +101,6 @@ def time_files(
     result = {}
     for size in sorted({1, batch}):
         some = np.resize(images, (size, *images.shape[1:]))
-        runners = {name: (lambda session=session: session(some)) for name, session in sessions.items()}
+        runners = {name: partial(session, some) for name, session in sessions.items()}
         result[size] = interleave(runners, seconds / 2)
     return result

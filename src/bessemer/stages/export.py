@@ -56,7 +56,9 @@ def export(context: Context) -> None:
         plain = OnnxModel(path, available_threads(), optimize=False).logits(test.images)
         facts["parity"]["int8 kernels against QDQ nodes"] = compare(plain, logits).as_dict()
     facts["mistakes"] = mistakes(test, logits, dataset.about["classes"])
-    timing = Decisions(context.work / "decisions.json").take("timing", lambda: time_shipped(context, shipped, test))
+    timing = Decisions(context.work / "decisions.json").take(
+        "timing", lambda: time_shipped(context, shipped, test)
+    )
     facts["latency"] = timing["latency"]
     facts["sizes"] = {"shipped": shipped_sizes(context, shipped, test)}
     if shipped.choice is not None:

@@ -44,7 +44,9 @@ class TrainConfig(Config):
     @model_validator(mode="after")
     def _batch_splits(self) -> TrainConfig:
         if self.batch_size % self.accumulate:
-            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of accumulate ({self.accumulate})")
+            raise ValueError(
+                f"batch_size ({self.batch_size}) must be a multiple of accumulate ({self.accumulate})"
+            )
         if self.mixup > 0 and self.ghost_batch < 2:
             raise ValueError("mixup pairs samples within a ghost batch; set ghost_batch to 2 or more")
         return self

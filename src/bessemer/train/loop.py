@@ -17,7 +17,7 @@ from torch import nn
 from bessemer.data.dataset import Batches
 from bessemer.errors import StoppedError
 from bessemer.model.layers import set_ghost
-from bessemer.parallel.data import check_shares, replicate
+from bessemer.parallel.data import any_rank, check_shares, replicate
 from bessemer.runtime import SILENT, Progress, Runtime
 from bessemer.task.classify import Classify
 from bessemer.train.checkpoint import TrainState, load_checkpoint, save_checkpoint
@@ -91,11 +91,14 @@ def fit(
             _record(training, history, step, loss, validate)
             progress.step(label, step, training.steps, clock.facts(step, loss))
             due = time.monotonic() - last_saved > config.checkpoint_seconds
-            if work and runtime.is_main and (due or stop.is_set()):
+            stopping = any_rank(stop.is_set(), runtime)
+            if work and runtime.is_main and (due or stopping):
                 save_checkpoint(work, _state(training, step, history))
                 last_saved = time.monotonic()
-            if stop.is_set():
-                raise StoppedError(f"stopped at step {step} of {training.steps}; state saved", "run the same command to go on")
+            if stopping:
+                raise StoppedError(
+                    f"stopped at step {step} of {training.steps}; state saved", "run the same command to go on"
+                )
     _use_result(training)
     return FitResult(model.eval(), history, training.precision)
 

@@ -1,0 +1,112 @@
+"""What each training technique buys: paired runs on the digits, each technique off or on, same seeds."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from tables import print_head, print_row
+
+from bessemer.compress.config import DistillConfig
+from bessemer.compress.distill import Distillation
+from bessemer.compress.prune import prune
+from bessemer.data.config import AugmentConfig, DataConfig
+from bessemer.data.dataset import Batches, Dataset, Samples
+from bessemer.data.prepare import prepare
+from bessemer.export.parity import torch_logits
+from bessemer.model.config import ModelConfig
+from bessemer.model.state import Architecture
+from bessemer.runtime import Runtime, available_threads, use
+from bessemer.task.classify import Classify
+from bessemer.train.config import OptimizerConfig, ScheduleConfig, TrainConfig
+from bessemer.train.loop import fit
+
+SEEDS = (0, 1, 2)
+TRAIN = TrainConfig(
+    epochs=12, batch_size=64, optimizer=OptimizerConfig(learning_rate=0.1), label_smoothing=0.1, ema=0.99
+)
+AUGMENT = AugmentConfig(crop=1, rotate=10, scale=[0.9, 1.1])
+MODEL = ModelConfig(stem_width=32, widths=[32, 64, 128], strides=[1, 2, 2])
+CONSTANT = ScheduleConfig(name="constant", warmup=0.0)
+VARIANTS: dict[str, tuple[TrainConfig, AugmentConfig]] = {
+    "all of it": (TRAIN, AUGMENT),
+    "without augmentation": (TRAIN, AugmentConfig()),
+    "without label smoothing": (TRAIN.model_copy(update={"label_smoothing": 0.0}), AUGMENT),
+    "without EMA": (TRAIN.model_copy(update={"ema": 0.0}), AUGMENT),
+    "without warm-up and cosine": (TRAIN.model_copy(update={"schedule": CONSTANT}), AUGMENT),
+    "with mixup 0.2": (TRAIN.model_copy(update={"mixup": 0.2}), AUGMENT),
+}
+SIGNALS = {"labels": (0.0, 0.0), "the teacher's outputs": (0.9, 0.0), "outputs and features": (0.9, 10.0)}
+
+
+def bench_techniques() -> None:
+    """Accuracy on held-out training digits with each technique off or on; the test split is left alone."""
+    use(Runtime(threads=available_threads()))
+    with tempfile.TemporaryDirectory() as name:
+        prepare(DataConfig(source="digits"), 0, Path(name))
+        dataset = Dataset(Path(name))
+    every = dataset.split("train")
+    places = np.arange(len(every))
+    train, held_out = every.at(places[::2]), every.at(places[1::2])
+    print_head(
+        f"techniques: digits, {len(train)} to train on, {len(held_out)} held out, {TRAIN.epochs:g} epochs",
+        *("variant", f"accuracy, mean of {len(SEEDS)} seeds", "difference", "each seed"),
+    )
+    networks, base = [], None
+    for label, (config, augment) in VARIANTS.items():
+        networks = [trained(dataset, config, augment, train, seed) for seed in SEEDS]
+        found = [accuracy(network, held_out) for network in networks]
+        if base is None:
+            base, teacher = statistics.mean(found), networks[0]
+        print_row(label, *shown(found, base))
+    bench_distillation(teacher, train, held_out)
+
+
+def bench_distillation(teacher: torch.nn.Module, train: Samples, held_out: Samples) -> None:
+    """A pruned network trained for three epochs: from labels, from outputs, from outputs and features."""
+    print_head(
+        f"distillation: a quarter of a teacher's channels ({accuracy(teacher, held_out):.2%}), 3 epochs",
+        *("learns from", f"accuracy, mean of {len(SEEDS)} seeds", "difference", "each seed"),
+    )
+    config = TRAIN.model_copy(update={"epochs": 3.0, "label_smoothing": 0.0})
+    base = None
+    for label, (weight, features) in SIGNALS.items():
+        found = []
+        for seed in SEEDS:
+            student, _ = prune(teacher, torch.from_numpy(train.images[:2]), 0.25)
+            method = Distillation(teacher, DistillConfig(weight=weight, features=features), teacher.taps)
+            batches = Batches(train, config.batch_size, seed, AUGMENT)
+            student.requires_grad_(True)
+            fit(student, Classify(10), batches, config, methods=[method], seed=seed, runtime=RUNTIME)
+            found.append(accuracy(student, held_out))
+        base = statistics.mean(found) if base is None else base
+        print_row(label, *shown(found, base))
+
+
+def trained(
+    dataset: Dataset, config: TrainConfig, augment: AugmentConfig, train: Samples, seed: int
+) -> torch.nn.Module:
+    """A network trained from scratch."""
+    torch.manual_seed(seed)
+    arguments = {"classes": 10, "mean": dataset.about["mean"], "std": dataset.about["std"]}
+    network = Architecture("resnet", {**arguments, **MODEL.model_dump(exclude={"name"})}).build()
+    batches = Batches(train, config.batch_size, seed, augment)
+    return fit(network, Classify(10), batches, config, seed=seed, runtime=RUNTIME).model
+
+
+def accuracy(network: torch.nn.Module, samples: Samples) -> float:
+    """Share of right decisions."""
+    return float(np.mean(torch_logits(network, samples.images).argmax(1) == samples.labels))
+
+
+def shown(found: list[float], base: float) -> tuple[str, str, str]:
+    """Mean, difference in points, and every seed."""
+    mean = statistics.mean(found)
+    each = ", ".join(f"{100 * one:.2f}" for one in found)
+    return f"{100 * mean:.2f}%", f"{100 * (mean - base):+.2f} points", each
+
+
+RUNTIME = Runtime(threads=available_threads())

@@ -1,0 +1,191 @@
+"""What many tests share: tiny data, a tiny network, exported files, and a check that tests clean up."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from torch import nn
+
+from bessemer.compress.quantize import quantize
+from bessemer.data.dataset import Batches, Samples
+from bessemer.export.onnx import export_onnx
+from bessemer.model.state import Architecture
+from bessemer.runtime import Progress
+from bessemer.task.classify import Classify
+from bessemer.train.config import OptimizerConfig, TrainConfig
+from bessemer.train.loop import fit
+
+CLASSES = 3
+# Variables that stay once set: by pytest, bessemer.runtime.use, and the imports of scikit-learn and of torch's compiler.
+LASTING = {
+    "PYTEST_CURRENT_TEST",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "KMP_DUPLICATE_LIB_OK",
+    "KMP_INIT_AT_FORK",
+    "TORCHINDUCTOR_CACHE_DIR",
+}
+NETWORK = {"classes": CLASSES, "mean": [0.3], "std": [0.3], "stem": "small"}
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=50)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing_behind() -> Iterator[None]:
+    """A test must leave no environment variable, no thread that keeps Python alive, and no process group."""
+    variables = dict(os.environ)
+    threads = set(threading.enumerate())
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    yield
+    if torch.are_deterministic_algorithms_enabled() != deterministic:
+        torch.use_deterministic_algorithms(deterministic)
+    changed = {name for name, _ in variables.items() ^ os.environ.items()} - LASTING
+    assert not changed, f"environment variables left behind: {sorted(changed)}"
+    for thread in set(threading.enumerate()) - threads:
+        if not thread.daemon:
+            thread.join(1)
+            assert not thread.is_alive(), f"thread left behind: {thread.name}"
+    if "torch.distributed" in sys.modules and torch.distributed.is_available():
+        assert not torch.distributed.is_initialized(), "process group left behind"
+
+
+class Notes(Progress):
+    """Keeps what is said, and calls `at_step(step)` at each step."""
+
+    def __init__(self, at_step: Callable[[int], None] | None = None) -> None:
+        self.said: list[str] = []
+        self.at_step = at_step
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+    def step(self, label: str, done: int, total: int, facts: str = "") -> None:
+        if self.at_step is not None:
+            self.at_step(done)
+
+
+@pytest.fixture(scope="session")
+def notes() -> type[Notes]:
+    """A progress that keeps what is said."""
+    return Notes
+
+
+def build_samples(n: int = 48, seed: int = 0) -> Samples:
+    """Gray 8x8 images: noise, and a bright band whose place is the class."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(n, dtype=np.int64) % CLASSES
+    images = generator.integers(0, 90, (n, 8, 8, 1), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[1 + 2 * label : 3 + 2 * label] += 120
+    return Samples(images, labels, generator.permutation(n).astype(np.uint64))
+
+
+@pytest.fixture(scope="session")
+def make_samples() -> Callable[..., Samples]:
+    """Build `n` samples from a seed."""
+    return build_samples
+
+
+@pytest.fixture(scope="session")
+def samples() -> Samples:
+    """48 samples of 3 classes that a tiny network can tell apart."""
+    return build_samples()
+
+
+@pytest.fixture(scope="session")
+def task() -> Classify:
+    return Classify(CLASSES)
+
+
+def shake(model: nn.Module, seed: int) -> nn.Module:
+    """Give every batch normalization statistics and weights that matter."""
+    generator = torch.Generator().manual_seed(seed)
+    for layer in model.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.running_mean.normal_(0, 0.3, generator=generator)
+            layer.running_var.uniform_(0.5, 2, generator=generator)
+            nn.init.uniform_(layer.weight, 0.5, 1.5, generator=generator)
+            nn.init.uniform_(layer.bias, -0.3, 0.3, generator=generator)
+    return model
+
+
+@pytest.fixture(scope="session")
+def shaken() -> Callable[[nn.Module, int], nn.Module]:
+    """Give every batch normalization of a model statistics and weights that matter."""
+    return shake
+
+
+@pytest.fixture(scope="session")
+def architecture() -> Architecture:
+    """A residual network of two blocks and about 4,000 weights."""
+    return Architecture(
+        "resnet", {**NETWORK, "stem_width": 8, "widths": [8, 16], "blocks": [1, 1], "strides": [1, 2]}
+    )
+
+
+@pytest.fixture(scope="session")
+def make_model(architecture: Architecture) -> Callable[..., nn.Module]:
+    """Build the tiny network from a seed, in evaluation mode."""
+
+    def make(seed: int = 0) -> nn.Module:
+        torch.manual_seed(seed)
+        return shake(architecture.build(), seed).eval()
+
+    return make
+
+
+@pytest.fixture
+def model(make_model: Callable[..., nn.Module]) -> nn.Module:
+    """A fresh tiny network."""
+    return make_model()
+
+
+@pytest.fixture(scope="session")
+def trained(samples: Samples, task: Classify) -> tuple[Architecture, nn.Module]:
+    """A small network that tells the samples apart, wide enough that its weights outweigh its graph."""
+    torch.set_num_threads(1)
+    sizes = {"stem_width": 32, "widths": [32, 64], "blocks": [1, 1], "strides": [1, 2]}
+    architecture = Architecture("resnet", {**NETWORK, **sizes})
+    torch.manual_seed(0)
+    network = shake(architecture.build(), 0)
+    optimizer = OptimizerConfig(learning_rate=0.05)
+    config = TrainConfig(epochs=8, batch_size=16, ghost_batch=16, optimizer=optimizer, precision="fp32")
+    fit(network, task, Batches(samples, 16, 0), config)
+    return architecture, network
+
+
+@pytest.fixture(scope="session")
+def quantized(trained: tuple[Architecture, nn.Module], samples: Samples) -> tuple[Architecture, nn.Module]:
+    """The trained network in 8-bit integers."""
+    architecture, network = trained
+    integer, edit = quantize(network, torch.from_numpy(samples.images))
+    return architecture.edited(edit), integer
+
+
+@pytest.fixture(scope="session")
+def fp32_file(
+    trained: tuple[Architecture, nn.Module], samples: Samples, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The trained network as ONNX (an export takes seconds, so the file is shared)."""
+    path = tmp_path_factory.mktemp("fp32") / "model.onnx"
+    export_onnx(trained[1], torch.from_numpy(samples.images[:2]), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def int8_file(
+    quantized: tuple[Architecture, nn.Module], samples: Samples, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The quantized network as ONNX."""
+    path = tmp_path_factory.mktemp("int8") / "model.onnx"
+    export_onnx(quantized[1], torch.from_numpy(samples.images[:2]), path)
+    return path

@@ -1,0 +1,187 @@
+"""One training step against plain PyTorch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bessemer.data.dataset import Batch, Batches, Samples
+from bessemer.errors import TrainingError
+from bessemer.model.layers import GhostBatchNorm2d, set_ghost
+from bessemer.runtime import Runtime
+from bessemer.task.classify import Classify
+from bessemer.train.config import OptimizerConfig, ScheduleConfig, TrainConfig
+from bessemer.train.methods import Method
+from bessemer.train.optimizer import build_optimizer
+from bessemer.train.step import Training, learning_rate, micro_batches, train_step
+
+RATE = 0.1
+PLAIN = OptimizerConfig(learning_rate=RATE, momentum=0, weight_decay=0)
+
+
+def training_of(
+    model: nn.Module,
+    task: Classify,
+    ghost: int = 16,
+    accumulate: int = 1,
+    methods: Sequence[Method] = (),
+    schedule: ScheduleConfig | None = None,
+) -> Training:
+    """All that a step needs, with plain gradient descent."""
+    schedule = schedule or ScheduleConfig(name="constant", warmup=0)
+    config = TrainConfig(
+        batch_size=16, ghost_batch=ghost, accumulate=accumulate, optimizer=PLAIN, schedule=schedule
+    )
+    model.train()
+    set_ghost(model, ghost)
+    optimizer = build_optimizer(model, config.optimizer)
+    return Training(model, model, optimizer, task, methods, config, Runtime(), "fp32", 10)
+
+
+def with_torch_batch_norm(model: nn.Module) -> nn.Module:
+    """A copy whose ghost batch normalizations are PyTorch's own layers."""
+    model = copy.deepcopy(model)
+    for name, layer in list(model.named_modules()):
+        if isinstance(layer, GhostBatchNorm2d):
+            plain = nn.BatchNorm2d(layer.num_features)
+            plain.load_state_dict(layer.state_dict())
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, plain)
+    return model
+
+
+@pytest.fixture
+def batch(samples: Samples) -> Batch:
+    return Batches(samples, 16, 0).batch(0)
+
+
+def test_loss_and_gradients_equal_a_plain_pytorch_step(model: nn.Module, task: Classify, batch: Batch) -> None:
+    plain = with_torch_batch_norm(model).train()
+    expected = F.cross_entropy(plain(batch.images), batch.targets)
+    expected.backward()
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    loss = train_step(training_of(model, task), batch)
+    assert loss == pytest.approx(expected.item(), rel=1e-6)
+    gradients = {name: weight.grad for name, weight in plain.named_parameters()}
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(weight.grad, gradients[name], rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(weight.detach(), before[name] - RATE * gradients[name], rtol=1e-4, atol=1e-6)
+
+
+def test_running_statistics_move_as_in_pytorch(model: nn.Module, task: Classify, batch: Batch) -> None:
+    plain = with_torch_batch_norm(model).train()
+    plain(batch.images)
+    old = copy.deepcopy(model.stem[1])
+    train_step(training_of(model, task), batch)
+    new, theirs = model.stem[1], plain.stem[1]
+    torch.testing.assert_close(new.running_mean, theirs.running_mean, rtol=1e-5, atol=1e-6)
+    count = 16 * 8 * 8  # PyTorch keeps the unbiased variance, here it is the one that normalizes
+    biased = (theirs.running_var - 0.9 * old.running_var) * (count - 1) / count + 0.9 * old.running_var
+    torch.testing.assert_close(new.running_var, biased, rtol=1e-5, atol=1e-6)
+
+
+def test_two_micro_batches_equal_one_batch(model: nn.Module, task: Classify, batch: Batch) -> None:
+    other = copy.deepcopy(model)
+    whole = train_step(training_of(model, task, ghost=8), batch)
+    halves = train_step(training_of(other, task, ghost=8, accumulate=2), batch)
+    assert halves == pytest.approx(whole, rel=1e-6)
+    for (name, one), two in zip(model.state_dict().items(), other.state_dict().values(), strict=True):
+        torch.testing.assert_close(two, one, rtol=0, atol=1e-6, msg=name)
+
+
+def test_micro_batches_cut_a_batch_into_equal_parts_in_order(batch: Batch) -> None:
+    parts = list(micro_batches(batch, 4))
+    assert [last for _, last in parts] == [False, False, False, True]
+    assert [part.first for part, _ in parts] == [0, 4, 8, 12]
+    assert torch.equal(torch.cat([part.images for part, _ in parts]), batch.images)
+    assert torch.equal(torch.cat([part.targets for part, _ in parts]), batch.targets)
+    assert np.array_equal(np.concatenate([part.ids for part, _ in parts]), batch.ids)
+
+
+class Broken(Classify):
+    """A task whose loss is not a number."""
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return outputs.sum() * float("nan")
+
+
+def test_a_loss_that_is_not_finite_stops_before_weights_move(model: nn.Module, samples: Samples) -> None:
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(TrainingError, match=r"loss is nan at step 7") as caught:
+        train_step(training_of(model, Broken(3)), Batches(samples, 16, 0).batch(7))
+    assert str(RATE) in caught.value.remedy
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_a_failed_step_leaves_no_trace_in_the_next(model: nn.Module, task: Classify, batch: Batch) -> None:
+    undisturbed = copy.deepcopy(model)
+    train_step(training_of(undisturbed, task), batch)
+    poisoned = Batch(torch.full_like(batch.images, 0).float() * float("nan"), batch.targets, batch.ids, 0)
+    with pytest.raises(TrainingError):
+        train_step(training_of(model, task), poisoned)
+    train_step(training_of(model, task), batch)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, undisturbed.state_dict()[name]), name
+
+
+def test_the_rate_of_the_step_follows_the_schedule(model: nn.Module, task: Classify, samples: Samples) -> None:
+    training = training_of(model, task, schedule=ScheduleConfig(name="cosine", warmup=0))
+    train_step(training, Batches(samples, 16, 0).batch(5))
+    assert training.optimizer.param_groups[0]["lr"] == pytest.approx(RATE / 2)
+    assert learning_rate(training, 0) == RATE
+
+
+class Recorder(Method):
+    """Writes down when its hooks are called."""
+
+    def __init__(self, name: str, calls: list[str]) -> None:
+        self.name, self.calls = name, calls
+
+    def batch(self, batch: Batch) -> Batch:
+        self.calls.append(f"{self.name}.batch")
+        return batch
+
+    def loss(self, loss: Tensor, outputs: Tensor, batch: Batch) -> Tensor:
+        self.calls.append(f"{self.name}.loss")
+        return loss * 2
+
+    def after_step(self, model: nn.Module, step: int) -> None:
+        self.calls.append(f"{self.name}.after_step {step}")
+
+
+def test_hooks_are_called_in_the_order_of_the_methods(
+    make_model: Callable[..., nn.Module], task: Classify, samples: Samples
+) -> None:
+    calls: list[str] = []
+    methods = [Recorder("a", calls), Recorder("b", calls)]
+    batch = Batches(samples, 16, 0).batch(3)
+    plain = train_step(training_of(make_model(), task), batch)
+    doubled = train_step(training_of(make_model(), task, methods=methods), batch)
+    assert calls == ["a.batch", "b.batch", "a.loss", "b.loss", "a.after_step 3", "b.after_step 3"]
+    assert doubled == pytest.approx(4 * plain, rel=1e-6)
+
+
+def test_dropout_is_a_function_of_the_step(task: Classify, samples: Samples) -> None:
+    def losses(steps: Sequence[int]) -> list[float]:
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 3))
+        frozen = training_of(net, task, schedule=ScheduleConfig(name="constant", warmup=0))
+        found = []
+        for step in steps:
+            start = copy.deepcopy(net.state_dict())
+            torch.rand(step)  # other use of the generator must not matter
+            first = Batches(samples, 16, 0).batch(0)
+            images = first.images.float() / 255
+            found.append(train_step(frozen, Batch(images, first.targets, first.ids, step)))
+            net.load_state_dict(start)
+        return found
+
+    assert losses([1, 2, 3]) == losses([3, 2, 1])[::-1]
+    assert len(set(losses([1, 2, 3]))) == 3
