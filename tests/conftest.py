@@ -36,6 +36,7 @@ NETWORK = {"classes": CLASSES, "mean": [0.3], "std": [0.3], "stem": "small"}
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("repeatable")
+torch.set_num_threads(1)  # sums depend on the number of threads, and tests compare bits
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +45,8 @@ def _leaves_nothing_behind() -> Iterator[None]:
     variables = dict(os.environ)
     threads = set(threading.enumerate())
     deterministic = torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(1)
     yield
+    torch.set_num_threads(1)
     if torch.are_deterministic_algorithms_enabled() != deterministic:
         torch.use_deterministic_algorithms(deterministic)
     changed = {name for name, _ in variables.items() ^ os.environ.items()} - LASTING
@@ -152,7 +153,6 @@ def model(make_model: Callable[..., nn.Module]) -> nn.Module:
 @pytest.fixture(scope="session")
 def trained(samples: Samples, task: Classify) -> tuple[Architecture, nn.Module]:
     """A small network that tells the samples apart, wide enough that its weights outweigh its graph."""
-    torch.set_num_threads(1)
     sizes = {"stem_width": 32, "widths": [32, 64], "blocks": [1, 1], "strides": [1, 2]}
     architecture = Architecture("resnet", {**NETWORK, **sizes})
     torch.manual_seed(0)

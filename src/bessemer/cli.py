@@ -141,8 +141,8 @@ def predict(
     """Classify image files with a shipped model."""
     from bessemer.export.predictor import Predictor, image_files
 
-    files = image_files(inputs)
-    results = list(Predictor(model).predict(files, top))
+    predictor = Predictor(model)
+    results = list(predictor.predict(image_files(inputs), top))
     if as_json:
         typer.echo(json.dumps(results, indent=1))
     else:

@@ -22,7 +22,7 @@ from bessemer.data.dataset import Batches, Dataset
 from bessemer.errors import BessemerError
 from bessemer.export.parity import torch_logits
 from bessemer.model.state import load_model, read_architecture, save_model
-from bessemer.parallel.data import process_group
+from bessemer.parallel.data import check_shares, process_group
 from bessemer.parallel.launch import launch
 from bessemer.report.terminal import TerminalProgress
 from bessemer.runtime import Progress, detect, use
@@ -57,6 +57,8 @@ def run_job(job: FitJob, processes: int, progress: Progress) -> Path:
         if processes == 1:
             train(job, progress)
         else:
+            config = TrainConfig(**job.train)
+            check_shares(config.batch_size, config.accumulate, config.ghost_batch, processes)
             (work / JOB).write_text(json.dumps(asdict(job)), encoding="utf-8")
             launch("bessemer.jobs", [str(work / JOB)], processes, work / "torchrun.log")
     return result

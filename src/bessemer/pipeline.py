@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -112,7 +113,7 @@ def run(
             _finish(loaded, artifacts, result, log)
         except KeyboardInterrupt:
             raise StoppedError("stopped; finished work is kept", "run the same command to go on") from None
-    _refuse_where_missed(result, until)
+    _refuse_where_missed(result)
     return result
 
 
@@ -201,7 +202,9 @@ def _finish(recipe: Recipe, artifacts: dict[str, Artifact], result: Run, log: _L
     report = assemble(
         recipe.model_dump(mode="json"), machine(), result.stages, list(artifacts.values()), __version__
     )
-    if "export" in artifacts and (report["contract"] is None or report["contract"]["met"]):
+    if is_refused(report["contract"]):
+        _withdraw(folder)
+    elif "export" in artifacts:
         _publish(artifacts["export"], folder, model_card(report))
     write_atomic(folder / "report.html", render(report))
     write_events(report["curves"], folder / "events")
@@ -229,21 +232,32 @@ def _publish(export: Artifact, folder: Path, card: str) -> None:
     commit(folder / "export" / "onnx", lambda out: copy_into(export.path / "onnx", out), replace=True)
 
 
-def _refuse_where_missed(result: Run, until: str | None) -> None:
+def _withdraw(folder: Path) -> None:
+    """Take back what an earlier run shipped here: it does not hold the contract that is asked now."""
+    for name in ("model", "export"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def is_refused(contract: Mapping[str, Any] | None) -> bool:
+    """Whether the contract was judged and not met."""
+    if contract is None or contract["met"]:
+        return False
+    return contract["chosen"] is None or "verdict" in contract
+
+
+def _refuse_where_missed(result: Run) -> None:
     """Raise ContractError where the contract was judged and not met."""
     from bessemer.report.table import pareto_table
 
-    contract = result.report.get("contract")
-    if contract is None or contract["met"]:
+    contract = result.report["contract"]
+    if not is_refused(contract):
         return
     if contract["chosen"] is None:
         problem = "no candidate meets the contract, so nothing ships"
-    elif "verdict" in contract:
+    else:
         missed = [v for v in contract["verdict"] if not v["met"]]
         terms = ", ".join(f"{v['term']} wants {v['limit']:g}, got {v['value']:.4g}" for v in missed)
         problem = f"{contract['chosen']} met the contract on the validation split, but on the test split: {terms}"
-    else:
-        return
     remedy = (
         "loosen a term of compress.contract, add rungs to compress.ladder, or train candidates longer; "
         f"see {result.path / 'report.html'}"

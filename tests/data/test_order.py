@@ -1,0 +1,139 @@
+"""The order of samples is arithmetic: every sample once an epoch, the same for any number of ranks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bessemer.data.order import Order, key, mix, permute, uniform
+
+LAW = settings(max_examples=40, deadline=None, derandomize=True)
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@LAW
+@given(n=st.integers(1, 3000), seed=SEEDS)
+def test_permute_is_a_bijection(n, seed):
+    out = permute(np.arange(n), n, key(seed))
+    assert out.dtype == np.int64
+    assert np.array_equal(np.sort(out), np.arange(n))
+
+
+@LAW
+@given(n=st.integers(2, 3000), seed=SEEDS, data=st.data())
+def test_a_sample_s_place_does_not_depend_on_what_else_is_asked(n, seed, data):
+    some = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=20)))
+    assert np.array_equal(permute(some, n, key(seed)), permute(np.arange(n), n, key(seed))[some])
+
+
+@LAW
+@given(n=st.integers(1, 60), batch_size=st.integers(1, 100), seed=SEEDS, epochs=st.integers(1, 4))
+def test_each_sample_stands_once_in_every_epoch_and_batches_run_over_its_edge(n, batch_size, seed, epochs):
+    order = Order(n, batch_size, seed)
+    batches = [order.batch(step) for step in range(order.steps(epochs))]
+    assert all(len(positions) == batch_size for positions, _ in batches)
+    positions, when = np.concatenate([b[0] for b in batches]), np.concatenate([b[1] for b in batches])
+    assert np.array_equal(when, np.sort(when))
+    for epoch in range(epochs):
+        assert np.array_equal(np.sort(positions[when == epoch]), np.arange(n))
+
+
+@LAW
+@given(n=st.integers(1, 500), share=st.integers(1, 16), seed=SEEDS, step=st.integers(0, 10**6))
+def test_any_number_of_ranks_shares_the_same_global_batch_in_order(n, share, seed, step):
+    order = Order(n, share * 4, seed)
+    whole = order.batch(step)
+    for world in (1, 2, 4):
+        parts = [order.batch(step, rank, world) for rank in range(world)]
+        assert {len(part[0]) for part in parts} == {share * 4 // world}
+        for index in (0, 1):
+            assert np.array_equal(np.concatenate([part[index] for part in parts]), whole[index])
+
+
+@LAW
+@given(n=st.integers(20, 3000), seed=SEEDS)
+def test_seeds_and_epochs_differ(n, seed):
+    order, other = Order(n, n, seed), Order(n, n, seed + 1)
+    first, second = order.batch(0)[0], order.batch(1)[0]
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, other.batch(0)[0])
+
+
+@pytest.mark.parametrize("place", [0, 4, 9])
+def test_what_stands_at_a_place_is_roughly_uniform_over_seeds(place):
+    """Chi-square with 9 degrees of freedom; a fair shuffle exceeds 40 once in 100,000 times."""
+    n, trials = 10, 2000
+    found = [int(permute(np.array([place]), n, key(seed, 0))[0]) for seed in range(trials)]
+    counts = np.bincount(found, minlength=n)
+    assert ((counts - trials / n) ** 2 / (trials / n)).sum() < 40
+
+
+def test_neighbors_are_not_kept_together():
+    out = permute(np.arange(1000), 1000, key(5))
+    assert np.mean(np.abs(np.diff(out)) == 1) < 0.02
+
+
+def test_a_billion_samples_need_no_stored_permutation():
+    order = Order(10**9, 64, seed=3)
+    last = order.steps(1) - 1
+    positions, epochs = order.batch(last)
+    assert positions.min() >= 0
+    assert positions.max() < 10**9
+    assert len(np.unique(positions)) == 64
+    assert set(epochs) == {0}
+    assert set(order.batch(last + 1)[1]) == {1}
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "epochs", "steps"), [(10, 5, 2, 4), (10, 4, 1, 3), (10, 4, 0.1, 1), (3, 100, 1, 1)]
+)
+def test_steps_are_rounded_up_and_at_least_one(n, batch_size, epochs, steps):
+    assert Order(n, batch_size, 0).steps(epochs) == steps
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(0, 1), (1, 0), (-1, 1)])
+def test_an_empty_order_is_refused(n, batch_size):
+    with pytest.raises(ValueError, match="at least one sample"):
+        Order(n, batch_size, 0)
+
+
+# --- numbers --------------------------------------------------------------------------------------------
+
+
+@LAW
+@given(ids=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=50), seed=SEEDS, data=st.data())
+def test_uniform_is_in_zero_to_one_and_a_pure_function_of_each_id(ids, seed, data):
+    many = np.array(ids, np.uint64)
+    numbers = uniform(many, seed, 1)
+    assert ((numbers >= 0) & (numbers < 1)).all()
+    assert np.array_equal(numbers, uniform(many, seed, 1))
+    index = data.draw(st.integers(0, len(ids) - 1))
+    assert uniform(many[index : index + 1], seed, 1)[0] == numbers[index]
+
+
+def test_uniform_differs_by_every_part_of_its_key_and_their_order():
+    ids = np.arange(100, dtype=np.uint64)
+    draws = [uniform(ids, *parts) for parts in [(1, 2), (2, 1), (1, 3), (2, 2), (1,), (1, 2, 0)]]
+    assert len({tuple(numbers) for numbers in draws}) == len(draws)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_uniform_is_roughly_uniform_over_neighboring_ids(seed):
+    """Chi-square with 49 degrees of freedom; a fair draw exceeds 120 less than once in a million times."""
+    numbers = uniform(np.arange(20_000, dtype=np.uint64), seed, 0)
+    counts = np.bincount((numbers * 50).astype(int), minlength=50)
+    assert ((counts - 400) ** 2 / 400).sum() < 120
+
+
+def test_streams_are_not_correlated():
+    ids = np.arange(20_000, dtype=np.uint64)
+    assert abs(np.corrcoef(uniform(ids, 0, 1), uniform(ids, 0, 2))[0, 1]) < 0.03
+
+
+def test_mix_is_the_finalizer_of_splitmix64():
+    """The first outputs of SplitMix64 from seed 1234567, as published with the algorithm."""
+    gamma = 0x9E3779B97F4A7C15
+    states = np.array([(1234567 + gamma * turn) % 2**64 for turn in range(1, 4)], np.uint64)
+    assert mix(states).tolist() == [6457827717110365317, 3203168211198807973, 9817491932198370423]

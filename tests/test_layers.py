@@ -1,0 +1,124 @@
+"""A module imports only what stands left of it, and parsing a command imports nothing heavy."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import bessemer
+
+ORDER = [
+    "errors",
+    "config",
+    "runtime",
+    "artifact",
+    "data",
+    "model",
+    "task",
+    "parallel",
+    "train",
+    "evaluate",
+    "compress",
+    "export",
+    "serve",
+    "retrain",
+    "plan",
+    "report",
+    "recipe",
+    "jobs",
+    "stages",
+    "pipeline",
+    "starter",
+    "doctor",
+    "cli",
+]
+ROOT = Path(bessemer.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+EXEMPT = {"__init__.py", "__main__.py"}  # the lazy table of public names, and `python -m bessemer`
+HEAVY = {"torch", "onnxruntime", "matplotlib", "sklearn", "cv2"}
+
+
+def own_imports(source: str, package: str) -> Iterator[tuple[int, str]]:
+    """(line, top module) of each import of bessemer in a source, wherever it stands in the file."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *([node.module] if node.module else [])])
+            names = [f"{base}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "bessemer" and parts[1:] != ["__version__"]:
+                yield node.lineno, parts[1] if len(parts) > 1 else ""
+
+
+def wrong_imports(source: str, file: Path) -> list[str]:
+    """Imports of a file (its path below the package) that point right or outside the order."""
+    own = file.parts[0].removesuffix(".py")
+    package = ".".join(["bessemer", *file.parts[:-1]])
+    allowed = [*ORDER[: ORDER.index(own)], own]
+    found = [(line, top) for line, top in own_imports(source, package) if top not in allowed]
+    return [f"{file}:{line}: {own} imports {top or 'bessemer'}" for line, top in found]
+
+
+def test_every_module_has_a_place_in_the_order():
+    tops = {file.relative_to(ROOT).parts[0].removesuffix(".py") for file in FILES}
+    assert tops - {name.removesuffix(".py") for name in EXEMPT} <= set(ORDER)
+
+
+def test_every_module_imports_only_what_stands_left_of_it():
+    wrong = []
+    for path in FILES:
+        file = path.relative_to(ROOT)
+        if str(file) not in EXEMPT:
+            wrong += wrong_imports(path.read_text(encoding="utf-8"), file)
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from bessemer.train.step import train_step",
+        "import bessemer.train",
+        "from bessemer import train",
+        "from ..train import step",
+        "import bessemer",
+        "def late():\n    from bessemer.pipeline import run",
+        "class A:\n    def late(self):\n        if True:\n            import bessemer.cli as cli",
+    ],
+)
+def test_an_import_that_points_right_is_found(line):
+    assert len(wrong_imports(line, Path("model/made_up.py"))) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from bessemer import __version__",
+        "from bessemer.data.order import key",
+        "from bessemer.model.layers import Normalize",
+        "from .layers import Normalize",
+        "from ..errors import DataError",
+        "import torch",
+        "import bessemerlike.train",
+    ],
+)
+def test_an_import_that_points_left_is_allowed(line):
+    assert wrong_imports(line, Path("model/made_up.py")) == []
+
+
+@pytest.mark.parametrize("module", ["bessemer", "bessemer.cli", "bessemer.recipe", "bessemer.pipeline"])
+def test_importing_it_imports_nothing_heavy(module):
+    script = f"import sys, {module}; print(*sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
