@@ -24,7 +24,7 @@ from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit
 
 CLASSES = 3
-# Variables that stay once set: by pytest, bessemer.runtime.use, and the imports of scikit-learn and of torch's compiler.
+# Variables that stay once set: by pytest, by bessemer.runtime.use, by importing scikit-learn and torch's compiler.
 LASTING = {
     "PYTEST_CURRENT_TEST",
     "CUBLAS_WORKSPACE_CONFIG",

@@ -135,6 +135,25 @@ def test_a_copy_leaves_the_manifest_behind_and_can_be_committed_again(tmp_path):
     assert first.digest == second.digest
 
 
+@posix_only
+def test_every_file_and_folder_is_synced_before_the_folder_is_put_in_place(tmp_path, monkeypatch):
+    synced, at_rename, fsync, rename = set(), [], os.fsync, os.rename
+
+    def note_sync(handle: int) -> None:
+        synced.add(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def note_rename(source: Path, target: Path) -> None:
+        at_rename.append(set(synced))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "rename", note_rename)
+    target = commit(tmp_path / "a", write_old).path
+    assert {path.stat().st_ino for path in [target, *target.rglob("*")]} <= at_rename[0]
+    assert tmp_path.stat().st_ino in synced
+
+
 # --- open_artifact --------------------------------------------------------------------------------------
 
 
@@ -177,6 +196,7 @@ def test_a_damaged_artifact_is_refused_with_the_file_and_a_remedy(tmp_path, dama
         '{"files": {"weights.bin": 1}, "digest": "' + digest_of({"weights.bin": 1}) + '"}',
         '{"files": ["weights.bin"], "digest": "' + digest_of(["weights.bin"]) + '"}',
     ],
+    ids=["list", "empty", "null", "no names", "nan", "surrogate", "no digests", "list of names"],
 )
 def test_a_manifest_of_the_wrong_shape_is_refused(tmp_path, text):
     target = commit(tmp_path / "a", lambda out: (out / "weights.bin").write_bytes(b"x") and None).path
@@ -195,7 +215,9 @@ def test_one_flipped_bit_anywhere_is_refused(tmp_path):
     """50 places over all files, the manifest and what it says beside the digests among them."""
     about = {"stage": "train", "key": "0" * 40, "seconds": 12.5, "depends": {"seed": 7}}
     target = commit(tmp_path / "a", write_old, about=about).path
-    places = [(path, i) for path in sorted(target.rglob("*")) if path.is_file() for i in range(len(path.read_bytes()))]
+    places = [
+        (path, i) for path in sorted(target.rglob("*")) if path.is_file() for i in range(len(path.read_bytes()))
+    ]
     rng = random.Random(7)
     accepted = []
     for path, index in rng.sample(places, 50):
@@ -234,6 +256,14 @@ def full_disk(monkeypatch, owner, name, turn):
     return calls
 
 
+def storage_error_of(work) -> StorageError | None:
+    try:
+        work()
+    except StorageError as error:
+        return error
+    return None
+
+
 def fails_until_it_succeeds(monkeypatch, owner, name, before, work, check) -> int:
     """Run `work` with the first, second, ... call of an operation failing; returns how often it was refused."""
     refused = 0
@@ -241,17 +271,14 @@ def fails_until_it_succeeds(monkeypatch, owner, name, before, work, check) -> in
         before()
         with monkeypatch.context() as patch:
             calls = full_disk(patch, owner, name, turn)
-            try:
-                work()
-            except StorageError as error:
-                assert "No space left on device" in error.problem
-                assert "free some space" in error.remedy
-                failure = error
-            else:
-                if calls[0] < turn:
-                    return refused
-                assert name == "mkdir", f"{name} failed at call {turn} and nobody was told"
-                continue  # the folder was there already, so nothing was lost
+            failure = storage_error_of(work)
+        if failure is None:
+            if calls[0] < turn:
+                return refused
+            assert name == "mkdir", f"{name} failed at call {turn} and nobody was told"
+            continue  # the folder was there already, so nothing was lost
+        assert "No space left on device" in failure.problem
+        assert "free some space" in failure.remedy
         refused += 1
         check(failure)
     raise AssertionError("it never succeeded")
@@ -269,9 +296,7 @@ def test_a_full_disk_while_committing_leaves_nothing(tmp_path, monkeypatch, owne
     def before() -> None:
         shutil.rmtree(target.parent, ignore_errors=True)
 
-    failures = fails_until_it_succeeds(
-        monkeypatch, owner, name, before, lambda: commit(target, write_old), check
-    )
+    failures = fails_until_it_succeeds(monkeypatch, owner, name, before, lambda: commit(target, write_old), check)
     assert failures > 0 or name == "replace"
     assert is_old(target)
 
@@ -309,9 +334,7 @@ def test_a_full_disk_while_replacing_a_file_leaves_one_whole_text(tmp_path, monk
         assert path.read_text() in ("old", "new")
         assert [p.name for p in tmp_path.iterdir()] == ["state.json"]
 
-    failures = fails_until_it_succeeds(
-        monkeypatch, owner, name, before, lambda: write_atomic(path, "new"), check
-    )
+    failures = fails_until_it_succeeds(monkeypatch, owner, name, before, lambda: write_atomic(path, "new"), check)
     assert failures > 0 or name in ("rename", "mkdir")
     assert path.read_text() == "new"
 
@@ -379,7 +402,11 @@ open_artifact(root / "a")
 @posix_only
 def test_a_write_that_the_kernel_refuses_leaves_what_was_there(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", LIMITED, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"{name} refused True True" for name in ("file", "tensors", "atomic")]
@@ -417,7 +444,10 @@ def holder(tmp_path):
 
 
 def test_a_second_process_is_refused_and_told_who_holds_the_run(tmp_path, holder):
-    with pytest.raises(RunInUseError, match=f"in use by process {holder.pid} on ") as refused, lock(tmp_path / "run"):
+    with (
+        pytest.raises(RunInUseError, match=f"in use by process {holder.pid} on ") as refused,
+        lock(tmp_path / "run"),
+    ):
         pass
     assert "-o" in refused.value.remedy
 

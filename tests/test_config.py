@@ -76,7 +76,10 @@ def test_an_unknown_key_deep_inside_an_optional_group_gets_a_near_name(refuse):
         ("seed: -1\n", "recipe.yaml:2: seed: input should be greater than or equal to 0, got -1"),
         ("train: 3\n", "recipe.yaml:2: train: input should be"),
         ("compress:\n  ladder:\n  - 0.5\n  - x\n", "recipe.yaml:3: compress.ladder.1: input should be"),
-        ("model: {stem: huge}\n", "recipe.yaml:2: model.stem: input should be 'small' or 'large', got 'huge'"),
+        (
+            "model: {stem: huge}\n",
+            "recipe.yaml:2: model.stem: input should be 'small' or 'large', got 'huge'",
+        ),
         ("name: 2001-01-01\n", "recipe.yaml:2: name: input should be a valid string"),
         ("name: ../up\n", "recipe.yaml:2: name: string should match pattern"),
     ],
@@ -162,16 +165,16 @@ def test_a_yaml_tag_is_refused_and_never_executed(refuse, tmp_path, value):
     assert not canary.exists()
 
 
-def test_a_merged_mapping_is_read_or_refused_but_does_not_crash(load):
-    """YAML's `<<` is common in hand-written files."""
+def test_a_merged_mapping_is_read_as_yaml_says(load):
     text = "data: {source: digits}\ntrain: &base {epochs: 3}\ncompress: {train: {<<: *base, batch_size: 64}}\n"
-    try:
-        recipe = load(text)
-    except RecipeError as error:
-        assert "recipe.yaml:3" in str(error)
-    else:
-        assert recipe.compress is not None
-        assert recipe.compress.train.epochs == 3
+    compress = load(text).compress
+    assert compress is not None
+    assert (compress.train.epochs, compress.train.batch_size) == (3, 64)
+
+
+def test_an_unknown_key_that_was_merged_is_refused_with_a_line(refuse):
+    text = "data: &base {source: digits}\naugment: {<<: *base}\n"
+    assert "recipe.yaml:2: augment.source: unknown key" in refuse(text)
 
 
 def test_an_alias_to_itself_is_refused(refuse):

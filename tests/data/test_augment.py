@@ -204,7 +204,8 @@ def test_settings_that_change_nothing_return_the_images_themselves(channels):
 
 
 @pytest.mark.parametrize(
-    "some", [{"crop": 1}, {"flip": "horizontal"}, {"rotate": 1.0}, {"scale": [1.0, 1.1]}, {"scale": [0.9, 0.9]}]
+    "some",
+    [{"crop": 1}, {"flip": "horizontal"}, {"rotate": 1.0}, {"scale": [1.0, 1.1]}, {"scale": [0.9, 0.9]}],
 )
 def test_settings_that_change_something_are_not_taken_for_nothing(some):
     assert not is_identity(AugmentConfig(**some))

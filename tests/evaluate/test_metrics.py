@@ -19,7 +19,7 @@ Labels = NDArray[np.int64]
 @st.composite
 def decisions(draw: st.DrawFn) -> tuple[Labels, Labels, int]:
     """Truth, predictions, and a number of classes of which some may never occur."""
-    classes = draw(st.integers(1, 6))
+    classes = draw(st.integers(2, 6))
     labels = st.lists(st.integers(0, classes - 1), min_size=1, max_size=40)
     truth = draw(labels)
     predicted = draw(st.lists(st.integers(0, classes - 1), min_size=len(truth), max_size=len(truth)))
@@ -91,7 +91,8 @@ def test_bootstrap_equals_resampling_the_samples_themselves() -> None:
     drawn = []
     for _ in range(1000):
         some = generator.integers(0, 200, 200)
-        drawn.append([row["f1"] for row in per_class(confusion_matrix(truth[some], predicted[some], 3), list("abc"))])
+        rows = per_class(confusion_matrix(truth[some], predicted[some], 3), ["a", "b", "c"])
+        drawn.append([row["f1"] for row in rows])
     low, high = np.percentile(np.mean(drawn, axis=1), [2.5, 97.5])
     found = summary(confusion_matrix(truth, predicted, 3))["f1"]
     assert (found["low"], found["high"]) == pytest.approx((low, high), abs=0.015)

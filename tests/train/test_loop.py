@@ -54,7 +54,10 @@ def run(make_model: Callable[..., nn.Module], make_samples: Callable[..., Sample
         return float(np.mean(decided == held_out.labels))
 
     def train(
-        work: Path | None, at_step: Callable[[int], None] | None = None, config: TrainConfig = CONFIG, **options: Any
+        work: Path | None,
+        at_step: Callable[[int], None] | None = None,
+        config: TrainConfig = CONFIG,
+        **options: Any,
     ) -> FitResult:
         augment = AugmentConfig(crop=1, flip="horizontal")
         batches = Batches(samples, config.batch_size, 3, augment)
@@ -151,7 +154,9 @@ def test_three_interruptions_in_one_epoch_change_nothing(
     assert_same_run(result, load_checkpoint(tmp_path, notes()), undisturbed)
 
 
-def test_a_run_that_dies_while_it_validates_goes_on(run: Any, undisturbed: Any, tmp_path: Path, notes: Any) -> None:
+def test_a_run_that_dies_while_it_validates_goes_on(
+    run: Any, undisturbed: Any, tmp_path: Path, notes: Any
+) -> None:
     def die(network: nn.Module) -> float:
         raise PowerCut
 
@@ -281,7 +286,9 @@ class ToFloat(nn.Module):
 
 def test_fit_trains_a_plain_torch_module(samples: Samples) -> None:
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Flatten(), ToFloat(), nn.Linear(64, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3))
+    net = nn.Sequential(
+        nn.Flatten(), ToFloat(), nn.Linear(64, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3)
+    )
     config = TrainConfig(epochs=10, batch_size=16, optimizer=OptimizerConfig(learning_rate=0.1), precision="fp32")
     result = bs.fit(net, Classify(3), Batches(samples, 16, 0), config)
     assert result.model is net
@@ -295,7 +302,9 @@ def test_a_plain_module_with_tied_weights_can_be_saved_and_resumed(
 ) -> None:
     def tied() -> nn.Module:
         torch.manual_seed(0)
-        net = nn.Sequential(nn.Flatten(), ToFloat(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.Linear(64, 3))
+        net = nn.Sequential(
+            nn.Flatten(), ToFloat(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.Linear(64, 3)
+        )
         net[4].weight = net[2].weight
         return net
 

@@ -7,12 +7,14 @@ attention transfer, the distance of normalized maps of where activations are lar
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.hooks import RemovableHandle
 
 from bessemer.compress.config import DistillConfig
 from bessemer.data.dataset import Batch, Batches
@@ -48,14 +50,22 @@ class Distillation(Method):
     name = "distillation"
 
     def __init__(self, teacher: nn.Module, config: DistillConfig, taps: Sequence[str] = ()) -> None:
-        self.teacher = teacher.eval().requires_grad_(False)
+        self.teacher = teacher
         self.config = config
         self.taps = list(taps) if config.features > 0 else []
+        if config.weight == 0 and not self.taps:
+            warnings.warn("distillation with weight 0 and no features to compare changes nothing", stacklevel=2)
+        self.hooks: list[RemovableHandle] = []
         self.seen: dict[str, dict[str, Tensor]] = {"student": {}, "teacher": {}}
+
+    def release(self) -> None:
+        for hook in self.hooks:
+            hook.remove()
+        self.hooks.clear()
 
     def prepare(self, model: nn.Module) -> None:
         device = next(model.parameters()).device
-        self.teacher.to(device)
+        self.teacher.to(device).eval()
         for role, network in (("student", model), ("teacher", self.teacher)):
             for tap in self.taps:
                 self._watch(role, network, tap)
@@ -70,7 +80,7 @@ class Distillation(Method):
         def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
             self.seen[role][tap] = output
 
-        modules[tap].register_forward_hook(keep)
+        self.hooks.append(modules[tap].register_forward_hook(keep))
 
     def loss(self, loss: Tensor, outputs: Tensor, batch: Batch) -> Tensor:
         with torch.no_grad():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,9 +65,38 @@ def plan(model: nn.Module, example: Tensor, keep: float, round_to: int = 8) -> E
         count = kept_count(group.size, keep, round_to)
         order = torch.argsort(importance(group, modules), descending=True, stable=True)
         gone = set(order[count:].tolist())
+        own: dict[tuple[str, str], set[int]] = defaultdict(set)
         for slot in group.slots:
             pairs = zip(slot.channels, slot.units, strict=True)
-            dropped[slot.layer, slot.side].update(channel for channel, unit in pairs if unit in gone)
+            own[slot.layer, slot.side].update(channel for channel, unit in pairs if unit in gone)
+        if fits(model, as_edit(own, modules), example):
+            for side, channels in own.items():
+                dropped[side] |= channels
+    return as_edit(dropped, modules)
+
+
+def fits(model: nn.Module, edit: Edit, example: Tensor) -> bool:
+    """Whether the edited model still runs and gives outputs of the same shape.
+
+    It does not where a group holds the outputs themselves, or a layer whose channels cannot be removed: such a
+    group keeps all its channels.
+    """
+    with torch.no_grad():
+        try:
+            return _shapes(apply_edits(copy.deepcopy(model), [edit])(example)) == _shapes(model(example))
+        except (RuntimeError, IndexError, ValueError):
+            return False
+
+
+def _shapes(outputs: Any) -> list[torch.Size]:
+    if isinstance(outputs, Tensor):
+        return [outputs.shape]
+    parts = outputs.values() if isinstance(outputs, Mapping) else outputs
+    return [shape for part in parts for shape in _shapes(part)] if isinstance(parts, Iterable) else []
+
+
+def as_edit(dropped: Mapping[tuple[str, str], set[int]], modules: Mapping[str, nn.Module]) -> Edit:
+    """The edit that drops these channels of (layer, side)."""
     layers: dict[str, dict[str, list[int]]] = defaultdict(dict)
     for (name, side), channels in dropped.items():
         if channels:
@@ -76,20 +106,21 @@ def plan(model: nn.Module, example: Tensor, keep: float, round_to: int = 8) -> E
 
 def kept_count(size: int, keep: float, round_to: int) -> int:
     """How many of `size` channels stay: the nearest multiple of `round_to`, at least one multiple."""
+    if keep == 1:
+        return size
     rounded = round(size * keep / round_to) * round_to
-    return min(size, max(rounded, min(round_to, max(1, round(size * keep)))))
+    return min(size, max(rounded, round_to))
 
 
 def find_groups(model: nn.Module, example: Tensor) -> list[Group]:
-    """The groups of channels that may be removed, without those that are the model's outputs."""
+    """The groups of channels that stand and fall together."""
     import torch_pruning as tp
 
     names = {module: name for name, module in model.named_modules()}
-    fixed = output_layers(model, example)
     with warnings.catch_warnings(), torch.enable_grad():
         warnings.simplefilter("ignore")  # Torch-Pruning warns of its own deprecations
         graph = tp.DependencyGraph().build_dependency(model, example_inputs=example)
-        found = list(graph.get_all_groups(ignored_layers=fixed, root_module_types=list(PRUNABLE)))
+        found = list(graph.get_all_groups(root_module_types=list(PRUNABLE)))
     groups = []
     for members in found:
         slots = []
@@ -100,21 +131,6 @@ def find_groups(model: nn.Module, example: Tensor) -> list[Group]:
                 slots.append(Slot(names[module], side, list(member.idxs), list(member.root_idxs)))
         groups.append(Group(1 + max(max(slot.units) for slot in slots), slots))
     return groups
-
-
-def output_layers(model: nn.Module, example: Tensor) -> list[nn.Module]:
-    """The layers whose output is the model's output, untouched."""
-    seen: list[tuple[nn.Module, Any]] = []
-    hooks = [
-        module.register_forward_hook(lambda module, _, output: seen.append((module, output)))
-        for module in model.modules()
-        if isinstance(module, PRUNABLE)
-    ]
-    with torch.no_grad():
-        outputs = model(example)
-    for hook in hooks:
-        hook.remove()
-    return [module for module, output in seen if output is outputs]
 
 
 def importance(group: Group, modules: dict[str, nn.Module]) -> Tensor:
@@ -130,7 +146,7 @@ def importance(group: Group, modules: dict[str, nn.Module]) -> Tensor:
                 continue  # a depthwise convolution has one input a filter; its output side counts
             weight = weight.transpose(0, 1)
         norms = weight.flatten(1).pow(2).sum(1)[torch.tensor(slot.channels)]
-        total.index_add_(0, torch.tensor(slot.units), norms / norms.mean().clamp_min(1e-12))
+        total.index_add_(0, torch.tensor(slot.units), norms.float() / norms.mean().clamp_min(1e-12))
     return total
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from bessemer.errors import UsageError
-from bessemer.model.quantized import find_points, insert_points, trace
+from bessemer.model.quantized import LEAVES, IntegerLayer, QuantizePoint, find_points, insert_points, trace
 from bessemer.model.surgery import Edit
 
 LEVELS = 255
@@ -32,9 +32,11 @@ def quantize(model: nn.Module, calibration: Tensor) -> tuple[nn.Module, Edit]:
     """
     if len(calibration) == 0:
         raise UsageError("no calibration data", "give at least one batch of training inputs")
+    if any(isinstance(m, (QuantizePoint, IntegerLayer)) for m in model.modules()):
+        raise UsageError("the model is quantized already", "quantize the model it was made from")
     graph = trace(copy.deepcopy(model).cpu())
     points = find_points(graph)
-    if not points:
+    if not any(isinstance(m, LEAVES) for m in graph.modules()):
         raise UsageError(f"{type(model).__name__} has nothing to quantize", "it needs Conv2d or Linear layers")
     ranges = observe(graph, points, calibration)
     scales = {name: choose_scale(*found) for name, found in ranges.items()}
@@ -56,6 +58,8 @@ def observe(
             value = super().run_node(n)
             if n.name in names:
                 flat = value.detach().float().flatten()
+                if not flat.isfinite().all():
+                    raise UsageError(f"values at {n.name} are not finite", "check the calibration data")
                 low, high, kept = found.get(n.name, (0.0, 0.0, []))
                 kept.append(flat[:: max(1, len(flat) // share)].clone())
                 found[n.name] = (min(low, float(flat.min())), max(high, float(flat.max())), kept)
@@ -84,8 +88,7 @@ def choose_scale(low: float, high: float, values: Tensor) -> tuple[float, int]:
 
 def scale_of(low: float, high: float) -> tuple[float, int]:
     """Scale and zero point of a range that includes 0; a range of no width gets scale 1."""
-    scale = (high - low) / LEVELS
+    scale = float(torch.tensor((high - low) / LEVELS))  # as float32, the type it is stored in
     if scale <= 0:
         return 1.0, 0
-    scale = float(torch.tensor(scale))  # as float32, the type it is stored in
     return scale, max(0, min(LEVELS, round(-low / scale)))

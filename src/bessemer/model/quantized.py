@@ -24,6 +24,8 @@ from bessemer.errors import UsageError
 ADDITIONS = (operator.add, operator.iadd, torch.add)
 RELU_FUNCTIONS = (F.relu, torch.relu, F.relu_)
 LEAVES = (nn.Conv2d, nn.Linear)
+PASSING_LAYERS = (nn.Flatten, nn.Identity, nn.Dropout, nn.Unflatten)
+PASSING_CALLS = (torch.flatten, torch.reshape, F.dropout, "flatten", "view", "reshape", "contiguous")
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 
 
@@ -86,6 +88,8 @@ class IntegerLayer(nn.Module):
         self.register_buffer("bias_scale", bias_scale)
         self.call: dict[str, Any] | None = None
         if isinstance(layer, nn.Conv2d):
+            if layer.padding_mode != "zeros":
+                raise UsageError(f"padding_mode={layer.padding_mode!r} cannot be quantized", "use zeros")
             names = ("stride", "padding", "dilation", "groups")
             self.call = {name: getattr(layer, name) for name in names}
 
@@ -117,7 +121,7 @@ def trace(model: nn.Module) -> fx.GraphModule:
     model = model.eval()
     try:
         graph = Tracer().trace(model)
-    except (fx.proxy.TraceError, TypeError) as error:
+    except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
         problem = f"{type(model).__name__} cannot be traced for quantization: {error}"
         raise UsageError(problem, "keep data-dependent branches out of forward()") from error
     return _fold_batch_norm(fx.GraphModule(model, graph))
@@ -183,11 +187,24 @@ def insert_points(graph: fx.GraphModule, scales: dict[str, tuple[float, int]]) -
     modules = dict(graph.named_modules())
     for node in graph.graph.nodes:
         if node.op == "call_module" and isinstance(modules[node.target], LEAVES):
-            source = modules.get(str(node.args[0].target))
+            source = modules.get(str(_giver(node.args[0], modules).target))
             if isinstance(source, QuantizePoint):
                 graph.add_submodule(node.target, IntegerLayer(modules[node.target], source.scale))
     graph.recompile()
     return graph
+
+
+def _giver(node: fx.Node, modules: dict[str, nn.Module]) -> fx.Node:
+    """The node that made these values: looks back through layers that only pass them on."""
+    while _passes_on(node, modules):
+        node = node.all_input_nodes[0]
+    return node
+
+
+def _passes_on(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    if node.op == "call_module":
+        return isinstance(modules[str(node.target)], PASSING_LAYERS)
+    return bool(node.all_input_nodes) and node.target in PASSING_CALLS
 
 
 def apply_quantize_edit(model: nn.Module, edit: dict[str, Any]) -> nn.Module:

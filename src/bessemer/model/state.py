@@ -55,7 +55,7 @@ def save_model(folder: Path, architecture: Architecture, model: nn.Module) -> No
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"format": FORMAT, **asdict(architecture)}, indent=1)
     (folder / "architecture.json").write_text(text, encoding="utf-8")
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
     save_file(state, folder / "weights.safetensors")
 
 

@@ -45,16 +45,19 @@ def save_checkpoint(work: Path, state: TrainState) -> None:
         shutil.rmtree(old)
 
 
-def load_checkpoint(work: Path, progress: Progress) -> TrainState | None:
-    """The newest whole checkpoint, or None."""
+def load_checkpoint(work: Path, progress: Progress, is_main: bool = True) -> TrainState | None:
+    """The newest whole checkpoint, or None; the main rank sets damaged ones aside."""
     if not work.exists():
         return None
-    remove_leftovers(work)
+    if is_main:
+        remove_leftovers(work)
     for path in _checkpoints(work):
         try:
             open_artifact(path)
             return _read(path)
         except ArtifactError as error:
+            if not is_main:
+                continue
             aside = path.with_name(f"damaged-{path.name}")
             shutil.rmtree(aside, ignore_errors=True)
             path.rename(aside)
@@ -92,7 +95,7 @@ def _read(folder: Path) -> TrainState:
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
 
 def _pack_optimizer(state: dict[str, Any]) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from bessemer.data.dataset import Batches
-from bessemer.errors import StoppedError
+from bessemer.errors import StoppedError, UsageError
 from bessemer.model.layers import set_ghost
 from bessemer.parallel.data import any_rank, check_shares, replicate
 from bessemer.runtime import SILENT, Progress, Runtime
@@ -79,10 +79,35 @@ def fit(
     and StoppedError on SIGTERM or Ctrl-C, after saving.
     """
     runtime = runtime or Runtime()
+    if batches.order.batch_size != config.batch_size:
+        problem = (
+            f"the batches hold {batches.order.batch_size} samples, but config.batch_size is {config.batch_size}"
+        )
+        raise UsageError(problem, "make both the same")
     check_shares(config.batch_size, config.accumulate, config.ghost_batch, runtime.world)
     training = _set_up(model, task, batches, config, methods, seed, runtime, precision)
-    start, history = _resume(training, work, progress)
-    last_saved = time.monotonic()
+    try:
+        start, history = _resume(training, work, progress)
+        _take_steps(training, batches, start, history, work, validate, progress, label)
+        _use_result(training)
+    finally:
+        for method in training.methods:
+            method.release()
+    return FitResult(model.eval(), history, training.precision)
+
+
+def _take_steps(
+    training: Training,
+    batches: Batches,
+    start: int,
+    history: list[dict[str, Any]],
+    work: Path | None,
+    validate: Validate | None,
+    progress: Progress,
+    label: str,
+) -> None:
+    """All steps from `start` on, with checkpoints, the learning curve and a clean stop on signals."""
+    config, runtime, last_saved = training.config, training.runtime, time.monotonic()
     clock = _Clock(start, training.steps, config.batch_size)
     with _stop_signals() as stop:
         for batch in batches.from_step(start, training.steps, runtime.rank, runtime.world):
@@ -90,17 +115,15 @@ def fit(
             step = batch.step + 1
             _record(training, history, step, loss, validate)
             progress.step(label, step, training.steps, clock.facts(step, loss))
-            due = time.monotonic() - last_saved > config.checkpoint_seconds
             stopping = any_rank(stop.is_set(), runtime)
+            due = time.monotonic() - last_saved > config.checkpoint_seconds
             if work and runtime.is_main and (due or stopping):
                 save_checkpoint(work, _state(training, step, history))
                 last_saved = time.monotonic()
             if stopping:
-                raise StoppedError(
-                    f"stopped at step {step} of {training.steps}; state saved", "run the same command to go on"
-                )
-    _use_result(training)
-    return FitResult(model.eval(), history, training.precision)
+                state = "state saved" if work else "nothing was saved, since no work folder was given"
+                problem = f"stopped at step {step} of {training.steps}; {state}"
+                raise StoppedError(problem, "run the same command to go on")
 
 
 def _set_up(
@@ -133,7 +156,7 @@ def _set_up(
 
 def _resume(training: Training, work: Path | None, progress: Progress) -> tuple[int, list[dict[str, Any]]]:
     """Load the newest checkpoint; returns the step to go on from and the history up to it."""
-    state = load_checkpoint(work, progress) if work else None
+    state = load_checkpoint(work, progress, training.runtime.is_main) if work else None
     if state is None:
         return 0, []
     training.model.load_state_dict(state.model)

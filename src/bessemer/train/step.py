@@ -49,6 +49,8 @@ def train_step(training: Training, batch: Batch) -> float:
     for method in training.methods:
         batch = method.batch(batch)
 
+    for layer in ghost_layers(training.model):
+        layer.pending.clear()  # of a step that failed
     training.optimizer.zero_grad()
     total = torch.zeros((), device=training.runtime.device)
     for part, last in micro_batches(batch, training.config.accumulate):

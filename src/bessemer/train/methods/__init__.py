@@ -2,7 +2,7 @@
 
 A method has any of four hooks, called in the recipe's order: `prepare(model)` once, `batch(batch)` before the
 forward pass, `loss(loss, outputs, batch)` after it, `after_step(model, step)` after the optimizer. One that
-keeps averages also has `state()` and `load_state(tensors)`.
+keeps averages also has `state()` and `load_state(tensors)`; one that holds on to the model lets go in `release()`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ class Method:
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """Take back what `state` gave."""
+
+    def release(self) -> None:
+        """Let go of the model after training: called once, also when training fails."""
 
     def result(self) -> dict[str, Tensor] | None:
         """The weights to use after training in place of the trained ones, if the method has better."""

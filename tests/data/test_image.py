@@ -1,0 +1,269 @@
+"""Any file gives an upright 8-bit image or a short reason, and never anything else."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bessemer.data.image import FORMATS, MAX_PIXELS, BadImageError, is_gray, open_image, read_image
+
+
+def picture(height: int = 6, width: int = 8, channels: int = 3, seed: int = 0) -> np.ndarray:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
+    return pixels[..., 0] if channels == 1 else pixels
+
+
+def reason(path: Path, size: tuple[int, int] = (6, 8)) -> str:
+    with pytest.raises(BadImageError) as refused:
+        read_image(path, size, gray=True)
+    return str(refused.value)
+
+
+def outcome(path: Path, size: tuple[int, int]) -> tuple[int, ...] | str:
+    """The shape of a color image, or the reason why it is refused."""
+    try:
+        return read_image(path, size, gray=False).shape
+    except BadImageError as error:
+        return str(error)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def gray_png(width: int, height: int, rows: bytes, depth: int = 8) -> bytes:
+    """A gray PNG by hand: whatever the header promises, whatever the rows are."""
+    header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+# --- what is read ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "webp", "ppm"])
+def test_a_color_image_is_read_exactly(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(picture()).save(path, **({"lossless": True} if suffix == "webp" else {}))
+    read = read_image(path, (6, 8), gray=False)
+    assert read.dtype == np.uint8
+    assert np.array_equal(read, picture())
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "gif", "pgm"])
+def test_a_gray_image_is_read_exactly_with_one_channel_or_three(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(picture(channels=1)).save(path)
+    assert np.array_equal(read_image(path, (6, 8), gray=True), picture(channels=1)[..., None])
+    color = read_image(path, (6, 8), gray=False)
+    assert np.array_equal(color, np.repeat(picture(channels=1)[..., None], 3, -1))
+
+
+def test_color_becomes_gray_by_the_usual_weights(tmp_path):
+    Image.fromarray(picture()).save(tmp_path / "a.png")
+    wanted = picture() @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(read_image(tmp_path / "a.png", (6, 8), gray=True)[..., 0] - wanted).max() <= 1
+
+
+UPRIGHT = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda a: np.rot90(a, 1),
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_an_image_is_turned_as_exif_says(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(picture()).save(tmp_path / "a.png", exif=exif)
+    wanted = UPRIGHT[orientation](picture())
+    assert np.array_equal(read_image(tmp_path / "a.png", wanted.shape[:2], gray=False), wanted)
+
+
+def test_sixteen_bits_are_scaled_to_eight(tmp_path):
+    deep = np.array([[0, 257, 32768, 65535]], np.uint16)
+    Image.fromarray(deep).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", (1, 4), gray=True).ravel().tolist() == [0, 1, 128, 255]
+
+
+def test_a_dark_image_of_sixteen_bits_stays_dark(tmp_path):
+    """The scale belongs to the format, not to the brightest pixel of this one image."""
+    Image.fromarray(np.full((2, 2), 200, np.uint16)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", (2, 2), gray=True).max() == 1
+
+
+def test_floating_point_is_clipped_to_eight_bits(tmp_path):
+    Image.fromarray(np.array([[-5.0, 0.4, 99.6, 255.0]], np.float32)).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif", (1, 4), gray=True).ravel().tolist() == [0, 0, 100, 255]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_laid_on_white(tmp_path, mode):
+    image = Image.new(mode, (2, 1), (0,) * (len(mode) - 1) + (255,))
+    image.putpixel((1, 0), (0,) * len(mode))
+    image.save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", (1, 2), gray=True).ravel().tolist() == [0, 255]
+
+
+def test_a_transparent_palette_color_is_laid_on_white(tmp_path):
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.putpixel((1, 0), 1)
+    image.save(tmp_path / "a.png", transparency=1)
+    assert read_image(tmp_path / "a.png", (1, 2), gray=False).tolist() == [[[10, 20, 30], [255, 255, 255]]]
+
+
+def test_a_palette_is_looked_up(tmp_path):
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.putpixel((1, 0), 1)
+    image.save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", (1, 2), gray=False).tolist() == [[[10, 20, 30], [40, 50, 60]]]
+
+
+def test_cmyk_becomes_rgb(tmp_path):
+    Image.new("CMYK", (2, 2), (0, 255, 255, 0)).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif", (2, 2), gray=False)[0, 0].tolist() == [255, 0, 0]
+
+
+def test_the_first_frame_of_an_animation_is_read(tmp_path):
+    frames = [Image.new("L", (4, 4), value) for value in (10, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert set(read_image(tmp_path / "a.gif", (4, 4), gray=True).ravel()) == {10}
+
+
+@pytest.mark.parametrize(
+    ("mode", "gray"),
+    [("1", True), ("L", True), ("LA", True), ("I;16", True), ("RGB", False), ("RGBA", False), ("P", False)],
+)
+def test_an_image_is_gray_where_its_file_stores_no_color(tmp_path, mode, gray):
+    Image.new(mode, (2, 2)).save(tmp_path / "a.png")
+    with open_image(tmp_path / "a.png") as image:
+        assert is_gray(image) == gray
+
+
+# --- shape ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("height", "width", "kept"), [(8, 16, np.s_[:, 4:12]), (16, 8, np.s_[4:12, :])])
+def test_a_longer_side_is_cropped_in_the_middle(tmp_path, height, width, kept):
+    Image.fromarray(picture(height, width)).save(tmp_path / "a.png")
+    assert np.array_equal(read_image(tmp_path / "a.png", (8, 8), gray=False), picture(height, width)[kept])
+
+
+def test_a_larger_image_is_averaged_down(tmp_path):
+    """A step edge in the middle stays there, and flat parts keep their value."""
+    pixels = np.repeat(np.array([50, 250], np.uint8), 20)[None].repeat(40, 0)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    small = read_image(tmp_path / "a.png", (8, 8), gray=True)[..., 0]
+    assert small.shape == (8, 8)
+    assert (small[:, :3] == 50).all()
+    assert (small[:, 5:] == 250).all()
+
+
+def test_a_smaller_image_is_enlarged(tmp_path):
+    Image.fromarray(np.full((3, 3), 77, np.uint8)).save(tmp_path / "a.png")
+    read = read_image(tmp_path / "a.png", (9, 5), gray=True)
+    assert read.shape == (9, 5, 1)
+    assert (read == 77).all()
+
+
+# --- what is refused ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (b"", "empty file"),
+        (b"hello, I am a text file\n" * 20, "not an image"),
+        (b"\x89PNG\r\n\x1a\n", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
+    ],
+    ids=["empty", "text", "half a header", "postscript"],
+)
+def test_a_file_that_is_no_image_is_refused_with_the_reason(tmp_path, content, wanted):
+    (tmp_path / "a.png").write_bytes(content)
+    assert reason(tmp_path / "a.png") == wanted
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "ppm", "webp", "tif"])
+def test_a_truncated_image_is_refused(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(picture(40, 40)).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert reason(path) in ("truncated or corrupt", "not an image", "unreadable")
+
+
+@pytest.mark.parametrize("side", [8001, 20_000, 100_000])
+def test_an_image_of_huge_dimensions_is_refused_by_its_header(tmp_path, side, monkeypatch):
+    """Its few bytes would unpack to more than memory holds, so decoding must not begin."""
+    assert side * side > MAX_PIXELS
+    (tmp_path / "a.png").write_bytes(gray_png(side, side, b"\0" * 100))
+
+    def decode(*args):
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr(Image.Image, "load", decode)
+    assert reason(tmp_path / "a.png") == "too many pixels"
+
+
+def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
+    (tmp_path / "a.png").write_bytes(gray_png(100, 100, b"\0" * 100))
+    assert reason(tmp_path / "a.png") == "truncated or corrupt"
+
+
+def test_a_folder_and_a_missing_file_are_refused(tmp_path):
+    assert reason(tmp_path) == "unreadable"
+    assert reason(tmp_path / "none.png") == "unreadable"
+
+
+def test_a_damaged_exif_block_is_refused_or_ignored(tmp_path):
+    """Turning an image writes its EXIF anew, which fails on values of a wrong type."""
+    exif = b"Exif\0\0II*\0" + struct.pack("<I", 8) + struct.pack("<H", 2)
+    exif += struct.pack("<HHII", 0x0112, 3, 1, 6)  # turned by a quarter
+    exif += struct.pack("<HHI4s", 0x0128, 2, 4, b"abc\0")  # text where a number belongs
+    exif += struct.pack("<I", 0)
+    Image.fromarray(picture()).save(tmp_path / "a.jpg", exif=exif)
+    assert outcome(tmp_path / "a.jpg", (8, 6)) in ((8, 6, 3), "truncated or corrupt")
+
+
+def encoded(kind: str) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    file = io.BytesIO()
+    image = Image.fromarray(picture(16, 12))
+    image = image.convert("CMYK") if kind == "JPEG" else image
+    image.save(file, kind, **({"exif": exif} if kind in ("PNG", "JPEG", "WEBP", "TIFF") else {}))
+    return file.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns about what it finds in damaged metadata
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_damaged_image_is_read_or_refused_but_raises_nothing_else(tmp_path, kind):
+    """200 files a format, with one to three bytes changed, mostly in the header."""
+    rng, whole = random.Random(kind), encoded(kind)
+    path = tmp_path / "a"
+    outcomes = []
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for _ in range(rng.randint(1, 3)):
+            damaged[rng.randrange(min(len(damaged), rng.choice([40, 200, len(damaged)])))] = rng.randrange(256)
+        path.write_bytes(damaged)
+        outcomes.append(outcome(path, (8, 8)))
+    reasons = {"not an image", "unreadable", "too many pixels", "truncated or corrupt"}
+    assert set(outcomes) <= {(8, 8, 3), *reasons}
+    assert reasons & set(outcomes)

@@ -1,0 +1,79 @@
+"""The parity gate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bessemer.data.dataset import Samples
+from bessemer.errors import ParityError
+from bessemer.export.parity import TIE, Parity, compare, gate, torch_logits
+
+
+def logits_of(decisions: list[int], classes: int = 3) -> np.ndarray:
+    return np.eye(classes, dtype=np.float32)[decisions]
+
+
+def test_equal_logits_agree_wholly() -> None:
+    logits = logits_of([0, 1, 2])
+    assert compare(logits, logits) == Parity(1.0, 0.0, 3, 0)
+
+
+def test_agreement_and_error_are_counted() -> None:
+    expected, given = logits_of([0, 1, 2, 0]), logits_of([0, 1, 2, 1])
+    given[0, 0] = 3.5
+    assert compare(expected, given) == Parity(0.75, 2.5, 4, 0)
+
+
+def test_equal_decisions_with_other_logits_agree() -> None:
+    expected = logits_of([0, 1, 2])
+    assert compare(expected, 2 * expected).agreement == 1
+
+
+@pytest.mark.parametrize(("gap", "ties"), [(0.5 * TIE, 1), (10 * TIE, 0)])
+def test_only_decisions_between_nearly_equal_logits_count_as_ties(gap: float, ties: int) -> None:
+    expected = logits_of([0, 1, 2, 0]) / logits_of([0, 1, 2, 0]).std()
+    expected[0, 1] = expected[0, 0] - gap
+    given = expected.copy()
+    given[0, [0, 1]] = expected[0, [1, 0]]
+    found = compare(expected, given)
+    assert found.agreement == 0.75
+    assert found.ties == ties
+
+
+@pytest.mark.parametrize("agreement", [0.995, 0.9951, 1.0])
+def test_the_gate_opens_at_its_limit(agreement: float) -> None:
+    gate("int8", Parity(agreement, 0.1, 1000, 0), 0.995)
+
+
+def test_the_gate_closes_below_its_limit_and_says_how_far() -> None:
+    with pytest.raises(ParityError, match=r"int8: .* 99\.40% of 1000 .* 99\.50% are required") as caught:
+        gate("int8", Parity(0.994, 0.1, 1000, 0), 0.995)
+    assert caught.value.exit_code == 3
+    assert caught.value.remedy
+
+
+def test_ties_pass_the_gate_and_wrong_decisions_beside_them_do_not() -> None:
+    gate("fp32", Parity(0.99, 1e-6, 300, 3), 1.0)
+    with pytest.raises(ParityError):
+        gate("fp32", Parity(0.99, 1e-6, 300, 2), 1.0)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_logits_that_are_not_finite_do_not_pass(broken: float) -> None:
+    expected = logits_of([0, 0, 0])
+    given = expected.copy()
+    given[:, 0] = broken  # the largest logit, as argmax sees it
+    with pytest.raises(ParityError):
+        gate("int8", compare(expected, given), 1.0)
+
+
+def test_torch_logits_of_many_images_are_those_of_each(model: nn.Module, samples: Samples) -> None:
+    many = np.concatenate([samples.images] * 6)
+    found = torch_logits(model.train(), many)
+    with torch.no_grad():
+        each = model.eval()(torch.from_numpy(samples.images)).numpy()
+    assert found.shape == (288, 3)
+    np.testing.assert_allclose(found, np.concatenate([each] * 6), rtol=0, atol=1e-5)
