@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from bessemer.errors import ArtifactError, RunInUseError, StorageError
+from bessemer.errors import ArtifactError, RunInUseError, StorageError, UsageError
 
 MANIFEST = "manifest.json"
 T = TypeVar("T")
@@ -66,20 +66,20 @@ def open_artifact(path: Path) -> Artifact:
     remedy = f"delete {path} and run again to rebuild it, or restore it from a copy"
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        files: dict[str, dict[str, Any]] = manifest["files"]
-        recorded = manifest["digest"]
-    except FileNotFoundError as error:
+        sealed = manifest.pop("seal") == digest_of(manifest)
+        digests = {name: about["sha256"] for name, about in manifest["files"].items()}
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtifactError(f"{path}: no {MANIFEST}, so this is not a whole artifact", remedy) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path / MANIFEST}: damaged ({error})", remedy) from error
-    if digest_of(files) != recorded:
-        raise ArtifactError(f"{path / MANIFEST}: its digest does not match its list of files", remedy)
+    if not sealed:
+        raise ArtifactError(f"{path / MANIFEST}: its seal does not match its content; it was changed", remedy)
     present = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()} - {MANIFEST}
-    for name in sorted(present ^ files.keys()):
-        state = "is missing" if name in files else "does not belong to the artifact"
+    for name in sorted(present ^ digests.keys()):
+        state = "is missing" if name in digests else "does not belong to the artifact"
         raise ArtifactError(f"{path / name}: {state}", remedy)
-    for name, about in files.items():
-        if file_digest(path / name) != about["sha256"]:
+    for name, digest in digests.items():
+        if file_digest(path / name) != digest:
             raise ArtifactError(f"{path / name}: its SHA-256 differs from the manifest; it was changed", remedy)
     return Artifact(path, manifest)
 
@@ -92,25 +92,36 @@ def commit(
     `about` goes into the manifest beside the files' digests. With `replace`, an older folder at `target`
     gives way. On any error nothing is left behind and `target` is as it was.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f".{target.name}.tmp-{uuid.uuid4().hex[:8]}"
     with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.mkdir()
             write(temporary)
             manifest = _write_manifest(temporary, about or {})
-            if replace and target.exists():
-                old = target.parent / f".{target.name}.tmp-old-{uuid.uuid4().hex[:8]}"
-                os.rename(target, old)
-                os.rename(temporary, target)
-                shutil.rmtree(old)
-            else:
-                os.rename(temporary, target)
-            sync_folder(target.parent)
+            _put_in_place(temporary, target, replace)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
     return Artifact(target, manifest)
+
+
+def _put_in_place(temporary: Path, target: Path, replace: bool) -> None:
+    """Rename and sync the parent; where that fails, everything goes back to where it was."""
+    old = target.parent / f".{target.name}.tmp-old-{uuid.uuid4().hex[:8]}" if replace and target.exists() else None
+    if old is not None:
+        os.rename(target, old)
+    try:
+        os.rename(temporary, target)
+        sync_folder(target.parent)
+    except BaseException:
+        if not temporary.exists():
+            os.rename(target, temporary)
+        if old is not None:
+            os.rename(old, target)
+        raise
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_manifest(folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,6 +131,7 @@ def _write_manifest(folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
         name = str(file.relative_to(folder))
         files[name] = {"sha256": file_digest(file), "bytes": file.stat().st_size}
     manifest: dict[str, Any] = {**about, "digest": digest_of(files), "files": files}
+    manifest["seal"] = digest_of(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     sync_file(folder / MANIFEST)
     for inner in [path for path in folder.rglob("*") if path.is_dir()] + [folder]:
@@ -176,6 +188,8 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turn a full or failing disk into a StorageError that names the path."""
     try:
         yield
+    except StorageError:
+        raise  # it has its path and remedy already
     except OSError as error:
         if error.errno not in _STORAGE_ERRORS:
             raise
@@ -195,7 +209,10 @@ def lock(folder: Path) -> Iterator[None]:
     Raises RunInUseError naming the holder where another process has it.
     """
     with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise UsageError(f"{folder}: is not a folder", "give another one with -o") from error
     holder = folder / ".holder.json"
     guard = FileLock(folder / ".lock")
     try:
@@ -226,7 +243,12 @@ class Decisions:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self.values: dict[str, Any] = {}
+        if path.exists():
+            try:
+                self.values = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise ArtifactError(f"{path}: damaged ({error})", f"delete {path.parent} and run again") from error
 
     def take(self, name: str, choose: Callable[[], T]) -> T:
         """The recorded choice, or the one that `choose` makes now (a plain JSON value)."""
@@ -241,6 +263,7 @@ class Cache:
     """Artifacts of a run, each named by its stage and the hash of all that it depends on."""
 
     def __init__(self, run: Path) -> None:
+        self.run = run
         self.stages = run / "stages"
         self.work = run / "work"
 
@@ -261,9 +284,11 @@ class Cache:
         """
         key = self.key(stage, depends)
         path = self.path(stage, key)
-        if path.exists():
-            return open_artifact(path), True
         work = self.work / path.name
+        if path.exists():
+            artifact = open_artifact(path)
+            shutil.rmtree(work, ignore_errors=True)  # left by a kill just after the commit
+            return artifact, True
         with storage_errors(work):
             work.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
@@ -279,5 +304,5 @@ class Cache:
 
     def clean(self) -> None:
         """Remove what killed processes left half-written; call it while holding the lock."""
-        if self.stages.exists():
-            remove_leftovers(self.stages)
+        for folder in (self.run, self.stages, self.run / "export"):
+            remove_leftovers(folder)

@@ -80,22 +80,31 @@ def parse_yaml(text: str, name: str) -> Document:
 
 def _plain(node: Any, path: KeyPath, places: dict[KeyPath, str], name: str) -> Any:
     """Convert a ruamel node to plain values and note the line of each key."""
+    tag = getattr(getattr(node, "tag", None), "value", None)
+    if tag:
+        raise RecipeError(f"{places.get(path, name)}: YAML tag {tag} is not allowed", "write a plain value")
     if isinstance(node, CommentedMap):
         result = {}
         for key, value in node.items():
             inner = (*path, str(key))
-            places[inner] = f"{name}:{node.lc.key(key)[0] + 1}"
+            places[inner] = f"{name}:{_line(node, key)}"
             result[str(key)] = _plain(value, inner, places, name)
         return result
     if isinstance(node, CommentedSeq):
         return [_plain(value, (*path, i), places, name) for i, value in enumerate(node)]
-    if getattr(node, "tag", None) is not None and getattr(node.tag, "value", None):
-        place = places.get(path, name)
-        raise RecipeError(f"{place}: YAML tag {node.tag.value} is not allowed", "write a plain value")
     for kind in (bool, int, float, str):
         if isinstance(node, kind):
             return kind(node)
     return node
+
+
+def _line(node: CommentedMap, key: Any) -> int:
+    """The line of a key; that of its mapping where `<<` merged the key in."""
+    try:
+        line: int = node.lc.key(key)[0]
+    except (KeyError, TypeError):
+        line = node.lc.line
+    return line + 1
 
 
 def override(document: Document, settings: Sequence[str] | Mapping[str, Any]) -> None:
@@ -108,6 +117,7 @@ def override(document: Document, settings: Sequence[str] | Mapping[str, Any]) ->
             inner = target.get(part)
             if inner is None:
                 inner = target[part] = {}
+                document.places[path[:depth]] = f"--set {key}"
             if not isinstance(inner, dict):
                 raise RecipeError(
                     f"--set {key}: {'.'.join(path[:depth])} is a single value, not a group of keys",

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 FORMATS = ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"]
 MAX_PIXELS = 64_000_000
+ALPHA_MODES = {"LA", "La", "PA", "RGBA", "RGBa"}
 GRAY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F"}
 
 
@@ -50,9 +51,9 @@ def read_image(path: Path, size: tuple[int, int], gray: bool) -> NDArray[np.uint
         try:
             image.load()
             upright = ImageOps.exif_transpose(image)
-        except (OSError, ValueError, SyntaxError, EOFError) as error:
+            return fit(upright, size, gray)
+        except Exception as error:  # decoders raise anything on damaged bytes, struct.error too
             raise BadImageError("truncated or corrupt") from error
-    return fit(upright, size, gray)
 
 
 def fit(image: Image.Image, size: tuple[int, int], gray: bool) -> NDArray[np.uint8]:
@@ -68,10 +69,13 @@ def to_mode(image: Image.Image, gray: bool) -> Image.Image:
     """Gray or RGB, 8 bits; 16-bit images are scaled, transparency is laid on white."""
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, np.float64)
-        if values.max(initial=0) > 255:
+        values = np.nan_to_num(values)
+        if image.mode.startswith("I;16") or values.max(initial=0) > 255:
             values = values / 257
+        elif image.mode == "F" and values.max(initial=0) <= 1:
+            values = values * 255
         image = Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
-    if "A" in image.mode or "transparency" in image.info:
+    if image.mode in ALPHA_MODES or "transparency" in image.info:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, image)

@@ -7,6 +7,7 @@ its own split (Fashion-MNIST's test files, folders named train and test), which 
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -113,7 +114,10 @@ def from_arrays(
 
 def idx_files(root: Path) -> list[Path]:
     """The IDX image and label files of a folder, gzipped or not."""
-    return sorted(path for path in root.iterdir() if "-ubyte" in path.name and "idx" in path.name)
+    found = {path.name: path for path in root.iterdir() if "-ubyte" in path.name and "idx" in path.name}
+    return [
+        path for name, path in sorted(found.items()) if name.removesuffix(".gz") == name or name[:-3] not in found
+    ]
 
 
 def open_idx(config: DataConfig) -> Source:
@@ -135,6 +139,8 @@ def open_idx(config: DataConfig) -> Source:
     if len(shapes) > 1:
         raise DataError(f"{root}: image files of different shapes {sorted(shapes)}", "keep one set in a folder")
     every = np.concatenate(labels).astype(np.int64)
+    if not len(every):
+        raise DataError(f"{root}: no image in its IDX files", "download the files again")
     classes = [str(c) for c in range(int(every.max()) + 1)]
     return from_arrays(config, classes, np.concatenate(pixels), every, names, splits)
 
@@ -165,7 +171,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         raise DataError(f"{path}: not an IDX file of bytes", "its first bytes must be 00 00 08")
     dims, start = raw[3], 4 + 4 * raw[3]
     shape = tuple(int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(dims))
-    expected = int(np.prod(shape, dtype=np.int64))
+    expected = math.prod(shape)
     if len(raw) - start != expected:
         problem = f"{path}: truncated: its header promises {expected} bytes of data, it has {len(raw) - start}"
         raise DataError(problem, "download the file again")

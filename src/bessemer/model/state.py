@@ -43,10 +43,13 @@ def _builder(name: str) -> Callable[..., nn.Module]:
     if name in BUILDERS:
         return BUILDERS[name]
     module, _, attribute = name.rpartition(".")
+    remedy = f"known: {', '.join(BUILDERS)}, or the dotted path of a torch module's class"
     try:
-        builder: Callable[..., nn.Module] = getattr(import_module(module), attribute)
+        builder = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ArtifactError(f"no builder {name!r}", f"known: {', '.join(BUILDERS)}, or a dotted path") from error
+        raise ArtifactError(f"no builder {name!r}", remedy) from error
+    if not (isinstance(builder, type) and issubclass(builder, nn.Module)):  # a file must not call what it likes
+        raise ArtifactError(f"{name!r} is not a torch module", remedy)
     return builder
 
 
@@ -77,7 +80,12 @@ def read_architecture(folder: Path) -> Architecture:
 
 def load_model(folder: Path) -> nn.Module:
     """Rebuild a saved model with its weights, in evaluation mode."""
-    model = read_architecture(folder).build()
+    architecture = read_architecture(folder)
+    try:
+        model = architecture.build()
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+        problem = f"{folder / 'architecture.json'}: cannot be built: {error}"
+        raise ArtifactError(problem, "restore it from the run that made it") from error
     path = folder / "weights.safetensors"
     try:
         model.load_state_dict(load_file(path))
