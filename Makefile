@@ -1,6 +1,8 @@
 # The two commands to know: `make demo` and `make test`. Both install what they need into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+# Two test processes of one thread each: on two cores, two of two threads spend their time waiting for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope
 INSTALLED := .venv/.installed
 
 .PHONY: demo test test-all check bench format clean
@@ -9,10 +11,10 @@ demo: $(INSTALLED)
 	$(BIN)/bessemer run recipes/digits.yaml -o runs/digits
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup
+	$(PYTEST) -m "not slow"
 
 test-all: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(PYTEST)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -31,6 +31,7 @@ ORDER = [
     "report",
     "recipe",
     "jobs",
+    "rank",
     "stages",
     "pipeline",
     "starter",

@@ -25,8 +25,9 @@ from filelock import FileLock, Timeout
 from bessemer.errors import ArtifactError, RunInUseError, StorageError, UsageError
 
 MANIFEST = "manifest.json"
+_FREE_SPACE = "free some space, or give a folder that can be written to; finished work is kept"
 T = TypeVar("T")
-_STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+_STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def digest_of(value: Any) -> str:
@@ -74,7 +75,7 @@ def open_artifact(path: Path) -> Artifact:
         raise ArtifactError(f"{path / MANIFEST}: damaged ({error})", remedy) from error
     if not sealed:
         raise ArtifactError(f"{path / MANIFEST}: its seal does not match its content; it was changed", remedy)
-    present = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()} - {MANIFEST}
+    present = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()} - {MANIFEST}
     for name in sorted(present ^ digests.keys()):
         state = "is missing" if name in digests else "does not belong to the artifact"
         raise ArtifactError(f"{path / name}: {state}", remedy)
@@ -128,7 +129,7 @@ def _write_manifest(folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
     files: dict[str, dict[str, Any]] = {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         sync_file(file)
-        name = str(file.relative_to(folder))
+        name = file.relative_to(folder).as_posix()
         files[name] = {"sha256": file_digest(file), "bytes": file.stat().st_size}
     manifest: dict[str, Any] = {**about, "digest": digest_of(files), "files": files}
     manifest["seal"] = digest_of(manifest)
@@ -194,12 +195,12 @@ def storage_errors(path: Path) -> Iterator[None]:
         if error.errno not in _STORAGE_ERRORS:
             raise
         problem = f"{path}: cannot be written: {os.strerror(error.errno)}"
-        raise StorageError(problem, "free some space and run the same command; finished work is kept") from error
+        raise StorageError(problem, _FREE_SPACE) from error
     except Exception as error:  # safetensors and torch wrap the operating system's error in their own
         if "No space left" not in str(error) and "File too large" not in str(error):
             raise
         problem = f"{path}: cannot be written: {error}"
-        raise StorageError(problem, "free some space and run the same command; finished work is kept") from error
+        raise StorageError(problem, _FREE_SPACE) from error
 
 
 @contextmanager

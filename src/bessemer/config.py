@@ -56,6 +56,8 @@ def read_yaml(path: Path) -> Document:
         )
     try:
         text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror}", "check its permissions") from error
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path}: not UTF-8 text ({error})", "save the recipe as UTF-8") from error
     return parse_yaml(text, str(path))

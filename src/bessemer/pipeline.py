@@ -11,11 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from bessemer import __version__
-from bessemer.artifact import Artifact, Cache, commit, copy_into, lock, storage_errors, write_atomic
+from bessemer.artifact import (
+    Artifact,
+    Cache,
+    Decisions,
+    commit,
+    copy_into,
+    lock,
+    open_artifact,
+    storage_errors,
+    write_atomic,
+)
 from bessemer.config import dump_yaml
 from bessemer.errors import ArtifactError, ContractError, StoppedError, UsageError
 from bessemer.recipe import Recipe, load_recipe
-from bessemer.runtime import SILENT, Progress, machine, versions
+from bessemer.runtime import SILENT, Progress, available_threads, machine, single, use, versions
+from bessemer.train.config import check_shares
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,9 @@ STAGES = (
         "compress",
         ("prepare", "train", "evaluate"),
         lambda recipe: {
-            "compress": recipe.compress.model_dump() if recipe.compress else None,
+            "compress": recipe.compress.model_dump(exclude={"train": {"checkpoint_seconds"}})
+            if recipe.compress
+            else None,
             "augment": _augment(recipe),
             "seed": recipe.seed,
         },
@@ -65,6 +78,7 @@ STAGES = (
         },
     ),
 )
+SHIPPED = ("model", "export/onnx")
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 
 
@@ -99,17 +113,17 @@ def run(
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe), set)
     if until is not None and until not in STAGE_NAMES:
         raise UsageError(f"no stage {until!r}", f"stages are {', '.join(STAGE_NAMES)}")
-    if nproc < 1:
-        raise UsageError(f"--nproc {nproc}: at least one process is needed", "leave it out for one process")
     folder = Path(out) if out is not None else Path("runs") / loaded.name
-    with lock(folder), storage_errors(folder):
+    check_processes(loaded, nproc)
+    with storage_errors(folder), lock(folder):
         cache = Cache(folder)
         cache.clean()
         write_atomic(folder / "recipe.yaml", dump_yaml(loaded.model_dump()))
         log = _Log(folder / "log.jsonl", progress)
+        decisions = Decisions(folder / "decisions.json")
         result = Run(folder, {})
         try:
-            artifacts = _run_stages(loaded, cache, until, nproc, log, result)
+            artifacts = _run_stages(loaded, cache, until, nproc, decisions, log, result)
             _finish(loaded, artifacts, result, log)
         except KeyboardInterrupt:
             raise StoppedError("stopped; finished work is kept", "run the same command to go on") from None
@@ -117,8 +131,23 @@ def run(
     return result
 
 
+def check_processes(recipe: Recipe, processes: int) -> None:
+    """Refuse a number of processes that some training of the recipe cannot be spread over, before any work."""
+    if processes < 1:
+        raise UsageError(f"--nproc {processes}: at least one process is needed", "leave it out for one process")
+    configs = {"train": recipe.train, **({"compress.train": recipe.compress.train} if recipe.compress else {})}
+    for name, config in configs.items():
+        check_shares(config.batch_size, config.accumulate, config.ghost_batch, processes, name)
+
+
 def _run_stages(
-    recipe: Recipe, cache: Cache, until: str | None, nproc: int, log: _Log, result: Run
+    recipe: Recipe,
+    cache: Cache,
+    until: str | None,
+    nproc: int,
+    decisions: Decisions,
+    log: _Log,
+    result: Run,
 ) -> dict[str, Artifact]:
     artifacts: dict[str, Artifact] = {}
     for stage in planned(recipe, until):
@@ -131,7 +160,10 @@ def _run_stages(
             from bessemer.stages import BODIES, Context
 
             log.event(stage.name, "start")
-            BODIES[stage.name](Context(recipe, inputs, versions(), out, work, cache, nproc, log))
+            runtime = single(decisions.take("threads", available_threads))
+            use(runtime)
+            context = Context(recipe, inputs, versions(), out, work, cache, runtime, nproc, decisions, log)
+            BODIES[stage.name](context)
 
         artifact, cached = cache.obtain(stage.name, depends, make)
         artifacts[stage.name] = artifact
@@ -165,7 +197,7 @@ def _nothing_to_ship(artifacts: dict[str, Artifact]) -> bool:
 
 
 def status(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
-    """For each stage of a recipe, whether a run would find it in `folder`: nothing is read in full or run."""
+    """For each stage of a recipe, whether a run would find it in `folder`; nothing is run."""
     cache = Cache(folder)
     inputs: dict[str, Artifact] = {}
     rows = []
@@ -174,9 +206,8 @@ def status(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
         if all(name in inputs for name in stage.needs if name != "compress" or recipe.compress):
             wanted = {name: inputs[name] for name in stage.needs if name in inputs}
             path = cache.path(stage.name, cache.key(stage.name, dependencies(stage, recipe, wanted)))
-            if (path / "manifest.json").exists():
-                manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-                inputs[stage.name] = Artifact(path, manifest)
+            if path.exists():
+                inputs[stage.name] = open_artifact(path)
                 state = "done before"
         rows.append((stage.name, state))
     return rows
@@ -190,8 +221,10 @@ def _finish(recipe: Recipe, artifacts: dict[str, Artifact], result: Run, log: _L
     folder = result.path
     digests = {name: artifact.digest for name, artifact in artifacts.items()}
     mark = {"artifacts": digests, "recipe": recipe.model_dump(mode="json"), "version": __version__}
-    existing = _existing_report(folder)
-    if existing is not None and existing.get("made_from") == mark:
+    existing = read_report(folder)
+    ships = "export" in artifacts and not is_refused(existing.get("contract"))
+    shown = ["report.html", *(SHIPPED if ships else ())]
+    if existing.get("made_from") == mark and all((folder / name).exists() for name in shown):
         result.report = existing
         return
     from bessemer.report.build import assemble
@@ -213,12 +246,13 @@ def _finish(recipe: Recipe, artifacts: dict[str, Artifact], result: Run, log: _L
     log.note(f"report    {folder / 'report.html'}")
 
 
-def _existing_report(folder: Path) -> dict[str, Any] | None:
+def read_report(folder: Path) -> dict[str, Any]:
+    """What `report.json` of a run folder says; empty where there is none that can be read."""
     try:
         report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return report if (folder / "report.html").exists() else None
+    except (OSError, ValueError):
+        return {}
+    return report
 
 
 def _publish(export: Artifact, folder: Path, card: str) -> None:
@@ -239,10 +273,8 @@ def _withdraw(folder: Path) -> None:
 
 
 def is_refused(contract: Mapping[str, Any] | None) -> bool:
-    """Whether the contract was judged and not met."""
-    if contract is None or contract["met"]:
-        return False
-    return contract["chosen"] is None or "verdict" in contract
+    """Whether the contract was judged and not met (`met` is None until it is judged)."""
+    return contract is not None and contract["met"] is False
 
 
 def _refuse_where_missed(result: Run) -> None:
@@ -290,8 +322,8 @@ def rebuild_report(folder: Path) -> Path:
     """Write `report.html` again from `report.json`; returns its path."""
     from bessemer.report.html import render
 
-    report = _existing_report(folder)
-    if report is None:
+    report = read_report(folder)
+    if not report:
         raise ArtifactError(f"{folder}: no report.json in it", "give a run folder: `bessemer run` makes one")
     write_atomic(folder / "report.html", render(report))
     return folder / "report.html"

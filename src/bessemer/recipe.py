@@ -29,7 +29,7 @@ class Recipe(Config):
     export: ExportConfig = ExportConfig()
 
     @model_validator(mode="after")
-    def _color_fits(self) -> Recipe:
+    def _stem_fits(self) -> Recipe:
         if self.model.stem == "large" and self.data.size is not None and min(self.data.size) < 64:
             raise ValueError("model.stem large needs images of 64 pixels or more; set model.stem to small")
         return self

@@ -25,6 +25,11 @@ class Runtime:
     world: int = 1
 
     @property
+    def kind(self) -> str:
+        """The kind of device: `cpu` or `cuda`."""
+        return self.device.partition(":")[0]
+
+    @property
     def is_main(self) -> bool:
         """Whether this process writes files and speaks."""
         return self.rank == 0
@@ -44,20 +49,34 @@ SILENT = Progress()
 
 
 def available_threads() -> int:
+    """Threads to compute with: OMP_NUM_THREADS where it is set, else the cores that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdigit() and int(wanted) > 0 else available_cores()
+
+
+def available_cores() -> int:
     """Processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
+def single(threads: int) -> Runtime:
+    """The runtime of one process on its own, whatever its environment says; a GPU where torch sees one."""
+    import torch
+
+    return Runtime("cuda" if torch.cuda.is_available() else "cpu", threads)
+
+
 def detect(threads: int | None = None) -> Runtime:
-    """The runtime of this process: torchrun's environment where there is one, a GPU where torch sees one."""
+    """The runtime of one rank among those that torchrun started: each with its own GPU where torch sees one."""
     import torch
 
     world = int(os.environ.get("WORLD_SIZE", "1"))
     local = max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     return Runtime(
-        device="cuda" if torch.cuda.is_available() else "cpu",
+        device=f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu",
         threads=threads or max(1, available_threads() // local),
         rank=int(os.environ.get("RANK", "0")),
         world=world,
@@ -104,7 +123,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": processor_name(),
         "instructions": [name for flag, name in wanted.items() if flag in flags],
-        "cores": available_threads(),
+        "cores": available_cores(),
         "memory_gib": round(pages * page_bytes / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,16 +109,15 @@ def recipe_text(plan: Plan, out: Path) -> str:
     epochs = _epochs(plan, large)
     flip = "horizontal" if plan.channels == 3 else "none"
     size = f"[{plan.size[0]}, {plan.size[1]}]"
-    path = plan.path.replace('"', '\\"')
     return f"""\
 # {plan.rows:,} images of {plan.classes} classes, commonest size {plan.found_size[0]}x{plan.found_size[1]}.
 # Run it with: bessemer run {out.name}
 # Every key and its meaning: bessemer schema. Try changes with --set, for example --set train.epochs=5.
-name: {_name(plan.path)}
+name: {json.dumps(_name(plan.path))}
 seed: 0
 data:
   source: {plan.kind}
-  path: "{path}"
+  path: {json.dumps(plan.path, ensure_ascii=False)}
   size: {size} # height, width; smaller is faster
   split: {{test: 0.2, validation: 0.1}} # used where the data brings no split of its own
 augment:

@@ -27,6 +27,8 @@ def candidate(rung: int, form: str = "fp32", **other: Any) -> Candidate:
         "speedup_low": 1.9,
         "speedup_high": 2.1,
     }
+    if "speedup" in other:  # the low end of its interval is what a contract judges
+        other = {"speedup_low": other["speedup"], "speedup_high": other["speedup"], **other}
     return Candidate(**{**values, **other})
 
 

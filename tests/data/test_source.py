@@ -287,7 +287,14 @@ def test_a_missing_label_file_is_refused_by_name(idx_folder):
 def test_images_of_two_dimensions_are_refused(tmp_path):
     write_idx(tmp_path / "train-images-idx3-ubyte", pixels(6, (5,)))
     write_idx(tmp_path / "train-labels-idx1-ubyte", np.arange(6))
-    assert "expected images with 3 or 4 dimensions, got 2" in refused(idx_config(tmp_path))
+    assert "expected images (N, H, W) or (N, H, W, 1 or 3), got (6, 5)" in refused(idx_config(tmp_path))
+
+
+def test_split_folders_beside_other_folders_are_refused(tmp_path):
+    for name in ("train/a", "train/b", "val/a", "extra/a"):
+        (tmp_path / name).mkdir(parents=True)
+    config = DataConfig(source="image_folder", path=str(tmp_path))
+    assert "folders of splits beside other folders (extra)" in refused(config)
 
 
 def test_images_of_different_shapes_are_refused(idx_folder):

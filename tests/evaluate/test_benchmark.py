@@ -25,11 +25,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_runners_take_turns_and_two_rounds_are_not_counted(clock: Clock) -> None:
+def test_each_round_begins_with_another_runner_and_two_rounds_are_not_counted(clock: Clock) -> None:
     calls: list[str] = []
     runners = {name: (lambda name=name: calls.append(name)) for name in ("a", "b", "c")}
     times = interleave(runners, seconds=0, rounds=4)
-    assert calls == ["a", "b", "c"] * 6
+    rounds = ["".join(calls[start : start + 3]) for start in range(0, 18, 3)]
+    assert rounds == ["bca", "cab", "abc", "bca", "cab", "abc"]
     assert {name: len(taken) for name, taken in times.items()} == {"a": 4, "b": 4, "c": 4}
 
 

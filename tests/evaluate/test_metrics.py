@@ -47,9 +47,7 @@ def test_rates_of_each_class_equal_scikit_learns(data: tuple[Labels, Labels, int
 def test_summary_equals_scikit_learns_macro_averages(data: tuple[Labels, Labels, int]) -> None:
     truth, predicted, classes = data
     result = summary(confusion_matrix(truth, predicted, classes))
-    expected = precision_recall_fscore_support(
-        truth, predicted, labels=range(classes), zero_division=0, average="macro"
-    )
+    expected = precision_recall_fscore_support(truth, predicted, zero_division=0, average="macro")
     assert result["accuracy"]["value"] == pytest.approx(accuracy_score(truth, predicted))
     for name, value in zip(("precision", "recall", "f1"), expected[:3], strict=True):
         assert result[name]["value"] == pytest.approx(value)
@@ -107,11 +105,14 @@ def test_intervals_are_a_function_of_the_seed() -> None:
 def test_paired_difference_equals_a_hand_computation() -> None:
     before = np.array([True, True, False, False, True, True, True, False, True, True])
     after = np.array([True, False, True, False, True, True, False, False, True, False])
-    # one sample gained, three lost, of ten: mean -0.2, mean square 0.4, variance 0.4 - 0.04
-    half = 1.959963984540054 * np.sqrt(0.36 / 10)
-    assert paired_difference(before, after) == pytest.approx((-0.2, -0.2 - half, -0.2 + half))
+    # One sample gained, three lost, of ten. Half a sample more in each of four cells: 1.5 and 3.5, of 12.
+    center = (1.5 - 3.5) / 12
+    half = 1.959963984540054 * np.sqrt((1.5 / 12 + 3.5 / 12 - center**2) / 12)
+    assert paired_difference(before, after) == pytest.approx((-0.2, center - half, center + half))
 
 
-def test_equal_decisions_differ_by_nothing() -> None:
-    right = np.array([True, False, True])
-    assert paired_difference(right, right) == (0, 0, 0)
+def test_equal_decisions_differ_by_nothing_within_an_interval_that_is_left() -> None:
+    right = np.array([True, False, True] * 120)
+    value, low, high = paired_difference(right, right)
+    assert value == 0
+    assert -0.01 < low < 0 < high < 0.01

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 TINY = Path(__file__).parents[1] / "recipes" / "tiny.yaml"
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(500)]
 
 
 def command(folder: Path, *more: str) -> list[str]:
@@ -24,15 +26,45 @@ def run_to_the_end(folder: Path) -> str:
     return done.stderr
 
 
-def kill_after(folder: Path, seconds: float) -> bool:
-    """Run, and kill after so long; returns whether it was still running."""
-    process = subprocess.Popen(command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait() == -signal.SIGKILL
-    return False
+# The process counts its own operations that make files durable, and kills itself at the one that is asked.
+KILLER = """
+import os, signal, sys
+from pathlib import Path
+from bessemer import artifact
+count, fatal = 0, int(sys.argv.pop(1))
+def counted(name):
+    real = getattr(os, name)
+    def call(*arguments, **options):
+        global count
+        count += 1
+        if count == fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **options)
+    return call
+for name in ("fsync", "rename", "replace", "mkdir", "rmdir"):
+    setattr(os, name, counted(name))
+sys.argv[0] = "bessemer"
+from bessemer.cli import main
+try:
+    main()
+finally:
+    Path(os.environ["COUNT_FILE"]).write_text(str(count))
+"""
+
+
+def run_until(folder: Path, operation: int) -> int:
+    """Run, and die at the given file operation; returns how many there were, or 0 if it was killed."""
+    counted = folder.parent / f"{folder.name}.count"
+    counted.unlink(missing_ok=True)
+    words = [sys.executable, "-c", KILLER, str(operation), *command(folder)[3:]]
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, env={**os.environ, "COUNT_FILE": str(counted)}
+    )
+    if done.returncode == -signal.SIGKILL:
+        assert not counted.exists()
+        return 0
+    assert done.returncode == 0, done.stderr
+    return int(counted.read_text())
 
 
 def parent_weights(folder: Path) -> bytes:
@@ -52,32 +84,70 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def disturbed(folder: Path, kills: int, seed: int) -> int:
-    """Kill a run at seeded moments until it has been killed so often, or is done; returns the number of kills."""
-    chance = random.Random(seed)
-    return sum(kill_after(folder, chance.uniform(1.5, 6.0)) for _ in range(kills))
-
-
-def test_ten_kills_change_no_byte(undisturbed: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    assert disturbed(folder, kills=10, seed=0) >= 3
-    run_to_the_end(folder)
+def assert_same(folder: Path, undisturbed: Path) -> None:
     assert parent_weights(folder) == parent_weights(undisturbed)
     assert shipped_files(folder) == shipped_files(undisturbed)
-    leftovers = [path.name for path in (folder / "stages").iterdir() if path.name.startswith(".")]
-    assert leftovers == []
+    assert [path.name for path in (folder / "stages").iterdir() if path.name.startswith(".")] == []
     assert list((folder / "work").iterdir()) == []
 
 
+def test_ten_kills_at_seeded_file_operations_change_no_byte(undisturbed: Path, tmp_path: Path) -> None:
+    folder, chance = tmp_path / "run", random.Random(0)
+    for _ in range(10):
+        assert run_until(folder, operation=chance.randint(1, 45)) == 0
+    assert run_until(folder, operation=-1) > 0
+    assert_same(folder, undisturbed)
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("seed", range(10))
-def test_fifty_kills_change_no_byte(undisturbed: Path, tmp_path: Path, seed: int) -> None:
-    folder = tmp_path / "run"
-    disturbed(folder, kills=5, seed=seed + 100)
+def test_fifty_kills_over_the_whole_run_change_no_byte(undisturbed: Path, tmp_path: Path, seed: int) -> None:
+    total = run_until(tmp_path / "counted", operation=-1)
+    folder, chance, kills = tmp_path / "run", random.Random(seed + 1), 0
+    while kills < 5:
+        kills += run_until(folder, operation=chance.randint(1, total // 3)) == 0
+    run_until(folder, operation=-1)
+    assert_same(folder, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_kills_at_moments_of_the_clock_change_no_byte(undisturbed: Path, tmp_path: Path) -> None:
+    folder, chance = tmp_path / "run", random.Random(3)
+    for _ in range(10):
+        process = subprocess.Popen(command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(chance.uniform(1.0, 8.0))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
     run_to_the_end(folder)
-    assert parent_weights(folder) == parent_weights(undisturbed)
-    assert shipped_files(folder) == shipped_files(undisturbed)
+    assert_same(folder, undisturbed)
+
+
+def test_a_killed_launcher_leaves_no_rank_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        command(folder, "--nproc", "2", "--set", "train.epochs=4000"), stderr=subprocess.DEVNULL
+    )
+    until = time.monotonic() + 120
+    while not list((folder / "work").glob("train-*/progress.json")):
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    time.sleep(5)
+    alive = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(folder) in read(path)]
+    assert alive == []
+
+
+def read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""  # the process ended meanwhile
 
 
 def test_sigterm_saves_and_exits_130(undisturbed: Path, tmp_path: Path) -> None:

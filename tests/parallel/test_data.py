@@ -18,8 +18,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from bessemer.errors import UsageError
-from bessemer.parallel.data import check_shares, mean_over_ranks, process_group, replicate, without_sync
+from bessemer.parallel.data import mean_over_ranks, process_group, replicate, without_sync
 from bessemer.runtime import Runtime
 from bessemer.train.checkpoint import load_checkpoint
 
@@ -126,30 +125,3 @@ def test_one_process_does_not_touch_torch_distributed(model: nn.Module, monkeypa
     assert isinstance(without_sync(model, runtime, last=False), nullcontext)
     tensors = [torch.ones(2)]
     assert mean_over_ranks(tensors, runtime)[0] is tensors[0]
-
-
-@pytest.mark.parametrize(
-    ("batch_size", "accumulate", "ghost", "world"),
-    [(64, 1, 32, 2), (64, 2, 32, 1), (64, 2, 16, 2), (20, 1, 32, 1), (8, 1, 32, 1), (6, 1, 1, 3)],
-)
-def test_shares_of_whole_groups_are_accepted(batch_size: int, accumulate: int, ghost: int, world: int) -> None:
-    check_shares(batch_size, accumulate, ghost, world)
-
-
-@pytest.mark.parametrize(
-    ("batch_size", "accumulate", "ghost", "world", "remedy"),
-    [
-        (64, 1, 32, 3, "a multiple of 96"),  # no equal shares
-        (64, 1, 64, 2, "a multiple of 128"),  # half a group each
-        (64, 4, 32, 1, "a multiple of 128"),
-        (96, 2, 32, 2, "a multiple of 128"),  # 24 each
-        (32, 1, 32, 64, "a multiple of 2048"),  # fewer samples than processes
-    ],
-)
-def test_shares_with_broken_groups_are_refused(
-    batch_size: int, accumulate: int, ghost: int, world: int, remedy: str
-) -> None:
-    with pytest.raises(UsageError, match=f"a batch of {batch_size} does not give {world} process") as caught:
-        check_shares(batch_size, accumulate, ghost, world)
-    assert remedy in caught.value.remedy
-    check_shares(int(remedy.split()[-1]), accumulate, ghost, world)

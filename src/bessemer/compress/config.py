@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from bessemer.config import Config
-from bessemer.train.config import TrainConfig
+from bessemer.train.config import OptimizerConfig, TrainConfig
 
 
 class ContractConfig(Config):
@@ -29,6 +29,13 @@ class DistillConfig(Config):
     features: float = Field(10.0, ge=0, description="weight of attention transfer between stages; 0 is off")
 
 
+class FinetuneConfig(TrainConfig):
+    """Training of a candidate under its parent: shorter and gentler."""
+
+    epochs: float = Field(5, gt=0)
+    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=0.05)
+
+
 class CompressConfig(Config):
     """Candidates from gentle to harsh; the first that meets the contract ships."""
 
@@ -42,7 +49,7 @@ class CompressConfig(Config):
     round_to: int = Field(8, ge=1, description="channels are kept in multiples of this")
     calibration: int = Field(512, ge=1, description="training images that set the ranges of int8 activations")
     distill: DistillConfig = DistillConfig()
-    train: TrainConfig = TrainConfig(epochs=5)
+    train: FinetuneConfig = FinetuneConfig()
 
     @model_validator(mode="after")
     def _ladder_descends(self) -> CompressConfig:

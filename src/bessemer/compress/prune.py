@@ -123,18 +123,24 @@ def find_groups(model: nn.Module, example: Tensor) -> list[Group]:
         found = list(graph.get_all_groups(root_module_types=list(PRUNABLE)))
     groups = []
     for members in found:
-        slots = []
+        slots: list[Slot] = []
         for member in members:
             module = member.dep.target.module
             if module in names and isinstance(module, (*PRUNABLE, nn.modules.batchnorm._BatchNorm)):
                 side = "out" if graph.is_out_channel_pruning_fn(member.dep.handler) else "in"
                 slots.append(Slot(names[module], side, list(member.idxs), list(member.root_idxs)))
-        groups.append(Group(1 + max(max(slot.units) for slot in slots), slots))
+        if slots and not any(_is_grouped(member.dep.target.module) for member in members):
+            groups.append(Group(1 + max(max(slot.units) for slot in slots), slots))
     return groups
 
 
+def _is_grouped(module: object) -> bool:
+    """A convolution in groups of several channels: removing some would mix channels of different groups."""
+    return isinstance(module, nn.Conv2d) and 1 < module.groups < module.in_channels
+
+
 def importance(group: Group, modules: dict[str, nn.Module]) -> Tensor:
-    """The L2 norm (size,) of all weights that each unit owns, each layer counting alike."""
+    """How much each unit (size,) weighs: the sum of squares of all it owns, every layer counting alike."""
     total = torch.zeros(group.size)
     for slot in group.slots:
         layer = modules[slot.layer]
@@ -145,7 +151,7 @@ def importance(group: Group, modules: dict[str, nn.Module]) -> Tensor:
             if weight.shape[1] <= max(slot.channels):
                 continue  # a depthwise convolution has one input a filter; its output side counts
             weight = weight.transpose(0, 1)
-        norms = weight.flatten(1).pow(2).sum(1)[torch.tensor(slot.channels)]
+        norms = weight.cpu().flatten(1).pow(2).sum(1)[torch.tensor(slot.channels)]
         total.index_add_(0, torch.tensor(slot.units), norms.float() / norms.mean().clamp_min(1e-12))
     return total
 

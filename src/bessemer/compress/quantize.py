@@ -50,7 +50,7 @@ def observe(
     """Lowest and highest value at each point over the calibration data, and an even sample of the values."""
     names = {node.name for node in points}
     found: dict[str, tuple[float, float, list[Tensor]]] = {}
-    batches = torch.split(calibration, CALIBRATION_BATCH)
+    batches = torch.split(calibration.cpu(), CALIBRATION_BATCH)
     share = KEPT_VALUES // len(batches) + 1
 
     class Observer(fx.Interpreter):

@@ -23,7 +23,7 @@ from bessemer.data.order import key, mix
 from bessemer.data.source import Source, open_source
 from bessemer.data.split import take_count, take_share
 from bessemer.errors import DataError
-from bessemer.runtime import SILENT, Progress, available_threads
+from bessemer.runtime import SILENT, Progress, available_cores
 
 TEST = SPLITS.index("test")
 MAX_LISTED = 1000
@@ -93,7 +93,7 @@ def copy_pixels(
     """Write all readable images to one file; returns kept items, their content ids, and what was quarantined."""
     kept, ids, quarantined = [], [], []
     total = len(source.names)
-    with path.open("wb") as file, ThreadPoolExecutor(available_threads()) as pool:
+    with path.open("wb") as file, ThreadPoolExecutor(available_cores()) as pool:
         for start in range(0, total, 512):
             block = range(start, min(start + 512, total))
             for i, pixels in zip(block, pool.map(lambda i: _try_read(source, i), block), strict=True):

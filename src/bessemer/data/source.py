@@ -153,8 +153,9 @@ def read_idx_pair(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     if partner is None:
         raise DataError(f"{path}: its label file {partner_name} is missing", "put it beside the images")
     data, target = read_idx(path), read_idx(partner)
-    if data.ndim not in (3, 4) or target.ndim != 1:
-        raise DataError(f"{path}: expected images with 3 or 4 dimensions, got {data.ndim}", "check the files")
+    if data.ndim not in (3, 4) or target.ndim != 1 or (data.ndim == 4 and data.shape[3] not in (1, 3)):
+        problem = f"{path}: expected images (N, H, W) or (N, H, W, 1 or 3), got {data.shape}"
+        raise DataError(problem, "check the files")
     if len(data) != len(target):
         problem = f"{path}: {len(data)} images, but {partner.name} has {len(target)} labels"
         raise DataError(problem, "the two files must belong together; download them again")
@@ -187,7 +188,8 @@ def open_folder(config: DataConfig) -> Source:
     listed = list_images(root)
     paths = [path for path, _, _ in listed]
     classes = sorted({label for _, label, _ in listed})
-    labels = np.array([classes.index(label) for _, label, _ in listed], np.int64)
+    place = {name: index for index, name in enumerate(classes)}
+    labels = np.array([place[label] for _, label, _ in listed], np.int64)
     shape = _common_shape(config, paths)
     size, gray = shape[:2], shape[2] == 1
     names = [str(path.relative_to(root)) for path in paths]
@@ -199,7 +201,11 @@ def list_images(root: Path) -> list[tuple[Path, str, str]]:
     """(path, class, split) of every image file under a folder per class."""
     folders = _subfolders(root)
     split_of = {folder: SPLIT_NAMES.get(folder.name.lower()) for folder in folders}
-    if folders and all(split_of.values()):
+    odd = [folder.name for folder, split in split_of.items() if split is None]
+    if "train" in split_of.values() and len(odd) < len(folders) - 1 and odd:
+        remedy = "keep only train, validation and test, or only class folders"
+        raise DataError(f"{root}: folders of splits beside other folders ({', '.join(odd[:5])})", remedy)
+    if folders and not odd:
         classes = [(inner, str(split_of[folder])) for folder in folders for inner in _subfolders(folder)]
     else:
         classes = [(folder, "") for folder in folders]

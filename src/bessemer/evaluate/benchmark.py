@@ -8,18 +8,20 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 Times = dict[str, list[float]]
+RESAMPLES = 500
 
 
 def interleave(runners: Mapping[str, Callable[[], object]], seconds: float = 2.0, rounds: int = 15) -> Times:
     """Seconds of each runner's calls, in turns, for about `seconds` in all but at least `rounds` rounds.
 
-    A noise burst then hits all runners alike. The first two rounds warm caches and are not counted.
+    A noise burst then hits all runners alike, and each round begins with another one. The first two rounds warm
+    caches and are not counted.
     """
     times: Times = {name: [] for name in runners}
     until = time.perf_counter() + seconds
-    turn = -2
+    turn, order = -2, list(runners.items())
     while turn < rounds or time.perf_counter() < until:
-        for name, call in runners.items():
+        for name, call in order[turn % len(order) :] + order[: turn % len(order)]:
             start = time.perf_counter()
             call()
             if turn >= 0:
@@ -38,8 +40,10 @@ def speedup(reference: list[float], other: list[float], seed: int = 0) -> dict[s
     """How many times faster `other` is: ratio of medians, with a 95% bootstrap interval over paired rounds."""
     pairs = np.array([reference, other])
     generator = np.random.default_rng(seed)
-    chosen = generator.integers(0, pairs.shape[1], (500, pairs.shape[1]))
-    medians = np.median(pairs[:, chosen], axis=2)
-    low, high = np.percentile(medians[0] / medians[1], [2.5, 97.5])
+    ratios = []
+    for _ in range(RESAMPLES):
+        slow, fast = np.median(pairs[:, generator.integers(0, pairs.shape[1], pairs.shape[1])], axis=1)
+        ratios.append(slow / fast)
+    low, high = np.percentile(ratios, [2.5, 97.5])
     value = np.median(pairs[0]) / np.median(pairs[1])
     return {"value": float(value), "low": float(low), "high": float(high)}

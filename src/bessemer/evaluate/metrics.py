@@ -1,8 +1,8 @@
 """Classification metrics from a confusion matrix, with 95% intervals.
 
-Accuracy has Wilson's interval (Wilson, 1927). Precision, recall and F1 are averages over classes and have no
-closed form, so theirs is the percentile bootstrap over samples: resampling samples is the same as drawing the
-cells of the confusion matrix from a multinomial, which needs no pass over the data.
+Accuracy has Wilson's interval (Wilson, 1927). Precision, recall and F1 are averages over the classes that occur
+and have no closed form, so theirs is the percentile bootstrap, stratified by class: resampling the samples of a
+class is the same as drawing its row of the confusion matrix from a multinomial, which needs no pass over the data.
 """
 
 from __future__ import annotations
@@ -56,22 +56,25 @@ def summary(matrix: Matrix, seed: int = 0) -> dict[str, dict[str, float]]:
 
 
 def _macro(right: NDArray[Any], predicted: NDArray[Any], actual: NDArray[Any]) -> NDArray[np.float64]:
-    return np.stack([rate.mean(1) for rate in _rates(right, predicted, actual)])
+    """Averages (3, N) over the classes of each row of (N, K) that are true or predicted at least once."""
+    occurs = (actual + predicted) > 0
+    return np.stack([(rate * occurs).sum(1) / occurs.sum(1) for rate in _rates(right, predicted, actual)])
 
 
 def _bootstrap(matrix: Matrix, seed: int) -> NDArray[np.float64]:
     """Macro precision, recall and F1 (3, RESAMPLES) of resampled confusion matrices."""
     classes = len(matrix)
-    rows, columns = np.nonzero(matrix)
-    total = int(matrix.sum())
     generator = np.random.default_rng(seed)
-    draws = generator.multinomial(total, matrix[rows, columns] / total, size=RESAMPLES)
     right, predicted, actual = (np.zeros((RESAMPLES, classes), np.int64) for _ in range(3))
-    for cell, (row, column) in enumerate(zip(rows, columns, strict=True)):
-        actual[:, row] += draws[:, cell]
-        predicted[:, column] += draws[:, cell]
-        if row == column:
-            right[:, row] += draws[:, cell]
+    for row, counts in enumerate(matrix):
+        total = int(counts.sum())
+        if total == 0:
+            continue
+        columns = np.flatnonzero(counts)
+        draws = generator.multinomial(total, counts[columns] / total, size=RESAMPLES)
+        predicted[:, columns] += draws
+        right[:, row] = draws[:, columns == row].sum(1)
+        actual[:, row] = total
     return _macro(right, predicted, actual)
 
 
@@ -84,8 +87,12 @@ def wilson(right: int, total: int) -> tuple[float, float]:
 
 
 def paired_difference(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Change of accuracy on the same samples, and its 95% interval (normal, from the discordant pairs)."""
-    change = after.astype(np.float64) - before.astype(np.float64)
-    mean = float(change.mean())
-    half = Z95 * float(change.std()) / np.sqrt(len(change))
-    return mean, mean - half, mean + half
+    """Change of accuracy on the same samples, and its 95% interval, which does not collapse where none differ.
+
+    Half a sample is added to each cell of the 2x2 table (Agresti and Min, 2005).
+    """
+    total = len(before) + 2.0
+    won, lost = float((after & ~before).sum()), float((before & ~after).sum())
+    center = (won - lost) / total
+    half = Z95 / total * np.sqrt(won + lost + 1 - (won - lost) ** 2 / total)
+    return (won - lost) / len(before), center - float(half), center + float(half)

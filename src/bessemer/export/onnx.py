@@ -18,7 +18,7 @@ import torch
 from onnxscript import opset20 as op
 from torch import Tensor, nn
 
-from bessemer.model.quantized import dequantize, round_to_uint8
+import bessemer.model.quantized  # noqa: F401 (it registers the operators that are translated below)
 
 OPSET = 20
 INPUT, OUTPUT = "images", "logits"
@@ -37,8 +37,6 @@ TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.ops.bessemer.round_to_uint8.default: _round_to_uint8,
     torch.ops.bessemer.dequantize.default: _dequantize,
 }
-assert round_to_uint8 is not None
-assert dequantize is not None
 
 
 def export_onnx(model: nn.Module, example: Tensor, path: Path) -> int:
@@ -47,6 +45,7 @@ def export_onnx(model: nn.Module, example: Tensor, path: Path) -> int:
     `example` is a batch (B, ...) of inputs as the model takes them; the file takes any batch size.
     """
     batch = torch.export.Dim("batch")
+    example = example.cpu()
     with _quiet():
         program = torch.onnx.export(
             model.cpu().eval(),

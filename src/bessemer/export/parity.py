@@ -32,10 +32,11 @@ class Parity:
 
 @torch.no_grad()
 def torch_logits(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits (N, K) of a model in fp32 on the processor, in batches."""
-    model = model.cpu().eval()
-    parts = [model(torch.from_numpy(images[i : i + BATCH])).numpy() for i in range(0, len(images), BATCH)]
-    return np.concatenate(parts)
+    """Logits (N, K) of a model in fp32, in batches, on the device that it is on."""
+    device = next((tensor.device for tensor in model.state_dict().values()), torch.device("cpu"))
+    model.eval()
+    blocks = (torch.from_numpy(images[start : start + BATCH]) for start in range(0, len(images), BATCH))
+    return np.concatenate([model(block.to(device)).cpu().numpy() for block in blocks])
 
 
 def compare(expected: NDArray[np.float32], given: NDArray[np.float32]) -> Parity:

@@ -128,8 +128,11 @@ def trace(model: nn.Module) -> fx.GraphModule:
 
 
 def _fold_batch_norm(graph: fx.GraphModule) -> fx.GraphModule:
-    modules = dict(graph.named_modules())
+    used = [node.target for node in graph.graph.nodes if node.op == "call_module"]
     for node in list(graph.graph.nodes):
+        modules = dict(graph.named_modules())
+        if node.op == "call_module" and isinstance(modules[node.target], LEAVES) and used.count(node.target) > 1:
+            raise UsageError(f"layer {node.target} is used more than once", "give each use a layer of its own")
         before = node.args[0] if node.op == "call_module" and node.args else None
         if not isinstance(before, fx.Node) or before.op != "call_module" or len(before.users) > 1:
             continue

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from bessemer.errors import UsageError
 from bessemer.runtime import Runtime
 
 
@@ -23,7 +22,7 @@ def process_group(runtime: Runtime) -> Iterator[None]:
         return
     import torch.distributed as dist
 
-    dist.init_process_group("nccl" if runtime.device == "cuda" else "gloo")
+    dist.init_process_group("nccl" if runtime.kind == "cuda" else "gloo")
     try:
         yield
     finally:
@@ -65,16 +64,3 @@ def any_rank(flag: bool, runtime: Runtime) -> bool:
     if runtime.world == 1:
         return flag
     return bool(mean_over_ranks([torch.tensor(float(flag), device=runtime.device)], runtime)[0] > 0)
-
-
-def check_shares(batch_size: int, accumulate: int, ghost: int, world: int) -> None:
-    """Each rank and micro-batch must get whole ghost groups; raises UsageError naming what to change."""
-    parts = world * accumulate
-    if batch_size % parts or ((batch_size // parts) % ghost and parts > 1):
-        problem = (
-            f"a batch of {batch_size} does not give {world} process(es) x {accumulate} micro-batch(es) "
-            f"whole groups of {ghost}"
-        )
-        raise UsageError(
-            problem, f"make train.batch_size a multiple of {parts * ghost}, or lower train.ghost_batch"
-        )

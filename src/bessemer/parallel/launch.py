@@ -1,43 +1,57 @@
-"""Start one job on several processes with torchrun, and restart it when a process dies."""
+"""Start one job on several processes with torchrun, which restarts the group when a process dies."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-from bessemer.errors import StoppedError, TrainingError
 from bessemer.runtime import available_threads
 
 MAX_RESTARTS = 3
+WATCH_SECONDS = 0.2
+LAUNCHER = "BESSEMER_LAUNCHER_PID"
 
 
-def launch(module: str, arguments: list[str], processes: int, errors: Path) -> None:
-    """Run `python -m module arguments` in `processes` ranks on this machine.
+def launch(module: str, arguments: list[str], processes: int, log: Path, watch: Callable[[], None]) -> int:
+    """Run `python -m module arguments` in `processes` ranks on this machine; returns torchrun's exit code.
 
-    A rank that dies restarts the group, which goes on from its checkpoint. The ranks write to the terminal;
-    `errors` gets what torchrun says of failures. Raises TrainingError when the restarts are used up.
+    All output goes to `log`; `watch` is called while the ranks work. On Ctrl-C or SIGTERM the ranks are told to
+    save and leave, then KeyboardInterrupt goes on.
     """
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command += [f"--max-restarts={MAX_RESTARTS}", "--module", module, *arguments]
     threads = max(1, available_threads() // processes)
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    with errors.open("ab") as log:
-        worker = subprocess.Popen(command, env=environment, stderr=log)
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), LAUNCHER: str(os.getpid())}
+    with log.open("ab") as out:
+        # A session of its own: Ctrl-C in the terminal reaches the ranks once, through the lines below.
+        group = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
         try:
-            code = worker.wait()
-        except KeyboardInterrupt:
-            worker.terminate()  # the ranks save their state and leave
-            worker.wait()
-            raise StoppedError("stopped by Ctrl-C; state saved", "run the same command to go on") from None
-        finally:
-            if worker.poll() is None:
-                worker.terminate()
-                worker.wait()
-    if code == StoppedError.exit_code:
-        raise StoppedError("stopped by a signal; state saved", "run the same command to go on")
-    if code:
-        tail = errors.read_text(errors="replace").strip().splitlines()[-1:]
-        problem = f"training on {processes} processes failed with code {code}: {' '.join(tail)}"
-        raise TrainingError(problem, f"see {errors}")
+            while group.poll() is None:
+                watch()
+                time.sleep(WATCH_SECONDS)
+        except BaseException:
+            group.terminate()
+            group.wait()
+            raise
+    watch()
+    return group.returncode
+
+
+def leave_with_launcher() -> None:
+    """End this rank when the process that launched the group is gone, so that a kill leaves no orphan."""
+    launcher = int(os.environ[LAUNCHER])
+
+    def look() -> None:
+        while True:
+            try:
+                os.kill(launcher, 0)
+            except ProcessLookupError:
+                os._exit(1)
+            time.sleep(WATCH_SECONDS)
+
+    threading.Thread(target=look, daemon=True).start()

@@ -60,10 +60,11 @@ def chosen(report: Report) -> dict[str, Any] | None:
 
 
 def verdict(report: Report) -> str:
-    """`contract met`, `contract refused` or `not run`."""
+    """`contract met`, `contract refused`, `contract not judged yet` or `not run`."""
     if not contract(report):
         return say.NOT_RUN
-    return "contract met" if contract(report).get("met") else "contract refused"
+    met = contract(report).get("met")
+    return "contract not judged yet" if met is None else "contract met" if met else "contract refused"
 
 
 def batches(report: Report) -> list[str]:
@@ -108,8 +109,12 @@ def speedup(report: Report) -> float | None:
 
 def headline(report: Report) -> str:
     """The result of the run in one or two sentences."""
-    if contract(report) and not contract(report).get("met"):
+    if contract(report) and contract(report).get("met") is False:
         return _refused(report)
+    if contract(report) and contract(report).get("met") is None:
+        return (
+            f"{contract(report).get('chosen')} meets the contract on the validation split; export will judge it."
+        )
     if accuracy(report, "shipped") is not None:
         return _shipped(report)
     value = accuracy(report, "parent")

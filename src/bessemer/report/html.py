@@ -19,7 +19,12 @@ from bessemer.report import format as say
 from bessemer.report.pareto import pareto
 
 IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
-BADGES = {"contract met": ("met", "✓"), "contract refused": ("missed", "✗"), say.NOT_RUN: ("none", "–")}
+BADGES = {
+    "contract met": ("met", "✓"),
+    "contract refused": ("missed", "✗"),
+    "contract not judged yet": ("none", "…"),
+    say.NOT_RUN: ("none", "–"),
+}
 MANY = 20  # classes from which only the worst are shown until the reader opens the rest
 WORST = 10
 

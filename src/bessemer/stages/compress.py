@@ -23,11 +23,14 @@ from bessemer.evaluate.benchmark import speedup, summarize
 from bessemer.export.onnx import export_onnx
 from bessemer.export.session import OnnxModel
 from bessemer.model.state import Architecture, load_model, read_architecture, save_model
-from bessemer.runtime import available_threads
 from bessemer.stages.context import Context, sizes, time_files
 from bessemer.stages.train import train_model
 
 TIMING_SECONDS = 2.0
+NOT_OF_A_RUNG: dict[str, Any] = {
+    **dict.fromkeys(("contract", "ladder", "search", "prefer"), True),
+    "train": {"checkpoint_seconds"},
+}
 
 
 def compress(context: Context) -> None:
@@ -64,7 +67,7 @@ def compress(context: Context) -> None:
         "batch": config.contract.batch,
         "candidates": rows,
         "chosen": chosen.name if chosen else None,
-        "met": False,  # until the exported file is judged on the test split
+        "met": None if chosen else False,  # what is chosen is judged by export, on the test split
     }
     curves = {f"keep {config.ladder[rung]:g}": artifact.json("history.json") for rung, artifact in rungs.items()}
     context.write_facts({"contract": contract, "curves": {"candidates": curves}})
@@ -74,10 +77,11 @@ def candidate_dependencies(context: Context, config: CompressConfig, keep: float
     """All that a rung depends on: not the contract's terms, so that changing those trains nothing again."""
     return {
         "versions": context.versions,
-        "inputs": {name: artifact.digest for name, artifact in context.inputs.items()},
+        "inputs": {name: context.inputs[name].digest for name in ("prepare", "train")},
+        "parent_file": context.inputs["evaluate"].manifest["files"]["model.onnx"]["sha256"],
         "keep": keep,
         "batch": config.contract.batch,
-        "settings": config.model_dump(exclude={"contract", "ladder", "search", "prefer"}),
+        "settings": config.model_dump(exclude=NOT_OF_A_RUNG),
         "augment": context.recipe.augment.model_dump(),
         "seed": context.recipe.seed,
     }
@@ -125,12 +129,12 @@ def pruned_and_distilled(
         (context.out / "history.json").write_text("[]", encoding="utf-8")
         return architecture, network
     pruned, edit = prune(network, torch.from_numpy(samples.images[:2]), keep, config.round_to)
-    architecture = architecture.edited(edit)
+    edited = architecture.edited(edit)
     seed = int(key(context.recipe.seed, 2)) % 2**31
     label = f"distill keep {keep:g}"
-    result = train_model(context, architecture, pruned, config.train, label, seed, teacher=parent)
+    result = train_model(context, edited, pruned, config.train, label, seed, teacher=parent)
     (context.out / "history.json").write_bytes((result / "history.json").read_bytes())
-    return architecture, load_model(result / "model")
+    return read_architecture(result / "model"), load_model(result / "model")
 
 
 def measure(
@@ -143,10 +147,11 @@ def measure(
     """Quality on the validation split, size and speed of each file, interleaved with the parent's."""
     before = context.parent_predictions("validation") == validation.labels
     batch = config.contract.batch
-    times = time_files({"parent": context.parent_file, **files}, validation.images, batch, TIMING_SECONDS)
+    every = {"parent": context.parent_file, **files}
+    times = time_files(every, validation.images, batch, TIMING_SECONDS, context.runtime.threads)
     rows = []
     for form, path in files.items():
-        decided = OnnxModel(path, available_threads()).logits(validation.images).argmax(1)
+        decided = OnnxModel(path, context.runtime.threads).logits(validation.images).argmax(1)
         after = decided == validation.labels
         ratio = speedup(times[batch]["parent"], times[batch][form])
         row = {

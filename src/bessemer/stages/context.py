@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from bessemer.artifact import Artifact, Cache
+from bessemer.artifact import Artifact, Cache, Decisions
 from bessemer.data.dataset import Dataset, Samples
 from bessemer.evaluate.benchmark import interleave
 from bessemer.evaluate.metrics import confusion_matrix, per_class, summary
 from bessemer.export.session import OnnxModel
 from bessemer.model.measure import flops, parameters
 from bessemer.recipe import Recipe
-from bessemer.runtime import Progress, available_threads
+from bessemer.runtime import Progress, Runtime
 
 FACTS = "facts.json"
 
@@ -39,7 +39,9 @@ class Context:
     out: Path
     work: Path
     cache: Cache
+    runtime: Runtime
     processes: int
+    decisions: Decisions  # of the whole run; a stage's own stand in its work folder
     progress: Progress
 
     def dataset(self) -> Dataset:
@@ -94,10 +96,10 @@ def sizes(network: nn.Module, file: Path, samples: Samples) -> dict[str, int]:
 
 
 def time_files(
-    files: Mapping[str, Path], images: NDArray[np.uint8], batch: int, seconds: float
+    files: Mapping[str, Path], images: NDArray[np.uint8], batch: int, seconds: float, threads: int
 ) -> dict[int, dict[str, list[float]]]:
     """Seconds of all ONNX files in turns, on real images, at batch 1 and at `batch`."""
-    sessions = {name: OnnxModel(path, available_threads()) for name, path in files.items()}
+    sessions = {name: OnnxModel(path, threads) for name, path in files.items()}
     result = {}
     for size in sorted({1, batch}):
         some = np.resize(images, (size, *images.shape[1:]))

@@ -9,7 +9,6 @@ from bessemer.export.onnx import export_onnx
 from bessemer.export.parity import compare, gate, torch_logits
 from bessemer.export.session import OnnxModel
 from bessemer.model.state import load_model
-from bessemer.runtime import available_threads
 from bessemer.stages.context import Context, quality, sizes
 
 
@@ -20,7 +19,7 @@ def evaluate(context: Context) -> None:
     test, validation = dataset.split("test"), dataset.split("validation")
     path = context.out / "model.onnx"
     export_onnx(network, torch.from_numpy(test.images[:2]), path)
-    session = OnnxModel(path, available_threads())
+    session = OnnxModel(path, context.runtime.threads)
     logits = session.logits(test.images)
     parity = compare(torch_logits(network, test.images), logits)
     gate("parent fp32", parity, 1.0)

@@ -20,7 +20,6 @@ from bessemer.export.onnx import INPUT, OUTPUT
 from bessemer.export.parity import compare, gate, torch_logits
 from bessemer.export.session import OnnxModel
 from bessemer.model.state import load_model
-from bessemer.runtime import available_threads
 from bessemer.stages.context import Context, data_uri, quality, sizes, time_files
 
 SHOWN_MISTAKES = 24
@@ -46,14 +45,14 @@ def export(context: Context) -> None:
     write_model(shipped, dataset, context.out)
     network = load_model(context.out / "model")
     path = context.out / "onnx" / "model.onnx"
-    logits = OnnxModel(path, available_threads()).logits(test.images)
+    logits = OnnxModel(path, context.runtime.threads).logits(test.images)
     parity = compare(torch_logits(network, test.images), logits)
     least = 1.0 if shipped.format == "fp32" else context.recipe.export.min_agreement
     gate(f"shipped {shipped.format}", parity, least)
     facts = quality(test, logits, dataset.about["classes"], "shipped", context.recipe.seed)
     facts["parity"] = {f"shipped {shipped.format}": parity.as_dict()}
     if shipped.format == "int8":
-        plain = OnnxModel(path, available_threads(), optimize=False).logits(test.images)
+        plain = OnnxModel(path, context.runtime.threads, optimize=False).logits(test.images)
         facts["parity"]["int8 kernels against QDQ nodes"] = compare(plain, logits).as_dict()
     facts["mistakes"] = mistakes(test, logits, dataset.about["classes"])
     timing = Decisions(context.work / "decisions.json").take(
@@ -137,11 +136,11 @@ def time_shipped(context: Context, shipped: Shipped, test: Samples) -> dict[str,
     files = {"parent": context.parent_file, "shipped": shipped.file}
     if shipped.before_quantization:
         files["fp32"] = shipped.before_quantization
-    times = time_files(files, test.images, batch, context.recipe.export.benchmark_seconds)
+    times = time_files(files, test.images, batch, context.recipe.export.benchmark_seconds, context.runtime.threads)
     latency = {name: {str(size): summarize(taken[name]) for size, taken in times.items()} for name in files}
     fp32 = latency.pop("fp32", None)
     ratio = speedup(times[batch]["parent"], times[batch]["shipped"])
-    return {"latency": latency, "speedup": ratio, "fp32": fp32, "batch": batch, "threads": available_threads()}
+    return {"latency": latency, "speedup": ratio, "fp32": fp32, "batch": batch, "threads": context.runtime.threads}
 
 
 def verdict(
@@ -184,7 +183,9 @@ def ledger(context: Context, shipped: Shipped, test: Samples, timing: dict[str, 
     }
     rows = []
     for technique, before, after in steps:
-        right = [OnnxModel(path, available_threads()).logits(test.images).argmax(1) for path in (before, after)]
+        right = [
+            OnnxModel(path, context.runtime.threads).logits(test.images).argmax(1) for path in (before, after)
+        ]
         quality, low, high = paired_difference(right[0] == test.labels, right[1] == test.labels)
         rows.append(
             {

@@ -8,11 +8,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bessemer.artifact import Decisions, copy_into
+from bessemer.artifact import commit, copy_into
 from bessemer.data.order import key
 from bessemer.jobs import START, FitJob, run_job
 from bessemer.model.state import Architecture, save_model
-from bessemer.runtime import available_threads, detect
 from bessemer.stages.context import Context
 from bessemer.train.config import TrainConfig
 from bessemer.train.precision import choose_precision
@@ -26,9 +25,8 @@ def train(context: Context) -> None:
     torch.manual_seed(int(key(recipe.seed, 1)) >> 1)
     result = train_model(context, architecture, architecture.build(), recipe.train, "train", recipe.seed)
     copy_into(result, context.out)
-    decisions = json.loads((context.work / "decisions.json").read_text(encoding="utf-8"))
     history = json.loads((result / "history.json").read_text(encoding="utf-8"))
-    context.write_facts({"curves": {"parent": history}, "decisions": {"train": decisions}})
+    context.write_facts({"curves": {"parent": history}, "decisions": context.decisions.values})
 
 
 def train_model(
@@ -42,9 +40,8 @@ def train_model(
 ) -> Path:
     """Train `network`, or go on from where `context.work` says; returns the folder of the result."""
     work = context.work
-    if not (work / START / "weights.safetensors").exists():
-        save_model(work / START, architecture, network)
-    decisions = Decisions(work / "decisions.json")
+    if not (work / START).exists():
+        commit(work / START, lambda folder: save_model(folder, architecture, network))
     compress = context.recipe.compress
     job = FitJob(
         label=label,
@@ -53,9 +50,15 @@ def train_model(
         augment=context.recipe.augment.model_dump(),
         train=config.model_dump(),
         seed=seed,
-        threads=decisions.take("threads", available_threads),
-        precision=decisions.take("precision", lambda: choose_precision(config.precision, detect().device)),
+        precision=precision_for(context, config),
         teacher=str(teacher) if teacher else None,
         distill=compress.distill.model_dump() if teacher and compress else None,
     )
-    return run_job(job, context.processes, context.progress)
+    return run_job(job, context.runtime, context.processes, context.progress)
+
+
+def precision_for(context: Context, config: TrainConfig) -> str:
+    """As the recipe says; `auto` is decided once for the whole run."""
+    if config.precision != "auto":
+        return config.precision
+    return context.decisions.take("precision", lambda: choose_precision("auto", context.runtime.device))

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from bessemer.config import Config
+from bessemer.errors import UsageError
 
 
 class OptimizerConfig(Config):
@@ -17,6 +18,12 @@ class OptimizerConfig(Config):
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
     betas: list[float] = Field([0.9, 0.999], min_length=2, max_length=2, description="of adamw")
     weight_decay: float = Field(5e-4, ge=0, description="for weights with two or more dimensions")
+
+    @model_validator(mode="after")
+    def _betas_are_decays(self) -> OptimizerConfig:
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas are decays in [0, 1), got {self.betas}")
+        return self
 
 
 class ScheduleConfig(Config):
@@ -43,10 +50,20 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _batch_splits(self) -> TrainConfig:
-        if self.batch_size % self.accumulate:
-            raise ValueError(
-                f"batch_size ({self.batch_size}) must be a multiple of accumulate ({self.accumulate})"
-            )
-        if self.mixup > 0 and self.ghost_batch < 2:
-            raise ValueError("mixup pairs samples within a ghost batch; set ghost_batch to 2 or more")
+        if self.accumulate > 1 and self.batch_size % (self.accumulate * self.ghost_batch):
+            parts = f"accumulate ({self.accumulate}) x ghost_batch ({self.ghost_batch})"
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of {parts}")
         return self
+
+
+def check_shares(batch_size: int, accumulate: int, ghost: int, processes: int, group: str = "train") -> None:
+    """Each process and micro-batch must get whole groups of `ghost`; raises UsageError naming what to change."""
+    parts = processes * accumulate
+    if parts > 1 and batch_size % (parts * ghost):
+        problem = (
+            f"{group}: a batch of {batch_size} does not give {processes} process(es) x {accumulate} "
+            f"micro-batch(es) whole groups of {ghost}"
+        )
+        raise UsageError(
+            problem, f"make {group}.batch_size a multiple of {parts * ghost}, or lower its ghost_batch"
+        )

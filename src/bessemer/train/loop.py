@@ -12,16 +12,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import torch
 from torch import nn
 
 from bessemer.data.dataset import Batches
 from bessemer.errors import StoppedError, UsageError
 from bessemer.model.layers import set_ghost
-from bessemer.parallel.data import any_rank, check_shares, replicate
+from bessemer.parallel.data import any_rank, replicate
 from bessemer.runtime import SILENT, Progress, Runtime
 from bessemer.task.classify import Classify
 from bessemer.train.checkpoint import TrainState, load_checkpoint, save_checkpoint
-from bessemer.train.config import TrainConfig
+from bessemer.train.config import TrainConfig, check_shares
 from bessemer.train.methods import Method
 from bessemer.train.methods.ema import Ema
 from bessemer.train.methods.label_smoothing import LabelSmoothing
@@ -75,10 +76,11 @@ def fit(
 
     With `work`, checkpoints go there and a later call with the same arguments goes on from the newest one, to
     bit-identical weights. `methods` come after those that `config` switches on. `validate` maps the model that
-    would be the result to a number; it is asked ten times. Raises TrainingError on a loss that is not finite,
-    and StoppedError on SIGTERM or Ctrl-C, after saving.
+    would be the result to a number; it is asked about ten times.
+
+    Raises TrainingError on a loss that is not finite, and StoppedError on SIGTERM or Ctrl-C, after saving.
     """
-    runtime = runtime or Runtime()
+    runtime = runtime or Runtime(str(next(model.parameters()).device), torch.get_num_threads())
     if batches.order.batch_size != config.batch_size:
         problem = (
             f"the batches hold {batches.order.batch_size} samples, but config.batch_size is {config.batch_size}"
@@ -149,8 +151,9 @@ def _set_up(
         methods=every,
         config=config,
         runtime=runtime,
-        precision=precision or choose_precision(config.precision, runtime.device),
+        precision=precision or choose_precision(config.precision, runtime.kind),
         steps=batches.order.steps(config.epochs),
+        seed=seed,
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bessemer.data.dataset import Batch
+from bessemer.data.order import key
 from bessemer.errors import TrainingError
 from bessemer.model.layers import ghost_layers
 from bessemer.parallel.data import mean_over_ranks, without_sync
@@ -36,7 +37,8 @@ class Training:
     config: TrainConfig
     runtime: Runtime
     precision: str
-    steps: int
+    steps: int  # of the whole run
+    seed: int = 0
 
 
 def train_step(training: Training, batch: Batch) -> float:
@@ -44,7 +46,8 @@ def train_step(training: Training, batch: Batch) -> float:
 
     Raises TrainingError, before weights move, where the loss is not finite.
     """
-    torch.manual_seed(batch.step * training.runtime.world + training.runtime.rank)  # dropout is a function of both
+    seed = key(training.seed, batch.step, training.runtime.rank)
+    torch.manual_seed(int(seed) >> 1)  # dropout is a function of these three
     batch = batch.to(training.runtime.device)
     for method in training.methods:
         batch = method.batch(batch)
@@ -73,7 +76,7 @@ def train_step(training: Training, batch: Batch) -> float:
 
 def forward(training: Training, batch: Batch) -> Tensor:
     """The loss of one micro-batch, with all methods."""
-    with autocast(training.precision, training.runtime.device):
+    with autocast(training.precision, training.runtime.kind):
         outputs = training.replica(batch.images)
         loss = training.task.loss(outputs, batch)
         for method in training.methods:
