@@ -128,9 +128,8 @@ def test_kills_at_moments_of_the_clock_change_no_byte(undisturbed: Path, tmp_pat
 
 def test_a_killed_launcher_leaves_no_rank_behind(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    process = subprocess.Popen(
-        command(folder, "--nproc", "2", "--set", "train.epochs=4000"), stderr=subprocess.DEVNULL
-    )
+    words = command(folder, "--nproc", "2", "--set", "train.epochs=4000")
+    process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 120
     while not list((folder / "work").glob("train-*/progress.json")):
         assert process.poll() is None
@@ -152,20 +151,16 @@ def read(path: Path) -> str:
 
 def test_sigterm_saves_and_exits_130(undisturbed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    process = subprocess.Popen(
-        command(folder, "--set", "train.checkpoint_seconds=1000"), stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("prepare"):
-            break
-    while not list((folder / "work").glob("train-*/start/weights.safetensors")):
-        assert process.poll() is None
-    try:
-        process.wait(1.5)
-    except subprocess.TimeoutExpired:
+    words = command(folder, "--set", "train.checkpoint_seconds=1000")  # nothing is saved but by the signal
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while not list((folder / "work").glob("train-*/start")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 130
-    assert "run the same command to go on" in process.stderr.read()
+        said = process.stderr.read()
+    assert process.returncode == 130, said
+    assert "run the same command to go on" in said
     run_to_the_end(folder)
     assert parent_weights(folder) == parent_weights(undisturbed)

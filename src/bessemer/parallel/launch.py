@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -51,6 +52,7 @@ def leave_with_launcher() -> None:
             try:
                 os.kill(launcher, 0)
             except ProcessLookupError:
+                os.kill(os.getppid(), signal.SIGTERM)  # torchrun, which would start this rank again
                 os._exit(1)
             time.sleep(WATCH_SECONDS)
 
