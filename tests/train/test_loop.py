@@ -18,6 +18,7 @@ import bessemer as bs
 from bessemer.data.config import AugmentConfig
 from bessemer.data.dataset import Batches, Samples
 from bessemer.errors import StoppedError, TrainingError, UsageError
+from bessemer.runtime import Runtime
 from bessemer.task.classify import Classify
 from bessemer.train.checkpoint import TrainState, load_checkpoint
 from bessemer.train.config import OptimizerConfig, TrainConfig
@@ -327,9 +328,9 @@ def test_a_rate_that_is_far_too_high_is_named(model: nn.Module, task: Classify, 
 
 
 def test_shares_without_whole_groups_are_refused(model: nn.Module, task: Classify, samples: Samples) -> None:
-    config = TrainConfig(batch_size=16, ghost_batch=16, accumulate=2, precision="fp32")
+    config = TrainConfig(batch_size=16, ghost_batch=16, precision="fp32")
     with pytest.raises(UsageError, match="whole groups of 16"):
-        fit(model, task, Batches(samples, 16, 0), config)
+        fit(model, task, Batches(samples, 16, 0), config, runtime=Runtime(world=2))
 
 
 def test_settings_switch_methods_on_in_a_fixed_order(task: Classify) -> None:

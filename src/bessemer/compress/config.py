@@ -24,9 +24,9 @@ class ContractConfig(Config):
 class DistillConfig(Config):
     """How much a candidate learns from the parent."""
 
-    weight: float = Field(0.9, ge=0, le=1, description="share of the loss that is the parent's outputs")
+    weight: float = Field(0.5, ge=0, le=1, description="share of the loss that is the parent's outputs")
     temperature: float = Field(2.0, gt=0)
-    features: float = Field(10.0, ge=0, description="weight of attention transfer between stages; 0 is off")
+    features: float = Field(0.1, ge=0, description="weight of attention transfer between stages; 0 is off")
 
 
 class FinetuneConfig(TrainConfig):
