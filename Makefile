@@ -13,8 +13,8 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(PYTEST) -m "not slow"
 
-test-all: $(INSTALLED)
-	$(PYTEST)
+test-all: test
+	$(BIN)/python -m pytest -m slow
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
