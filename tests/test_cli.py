@@ -154,6 +154,13 @@ def test_all_images_broken_behind_a_good_header(tmp_path: Path) -> None:
     assert "all 6 images are broken" in message
 
 
+def test_a_class_with_broken_images_only_is_refused(tmp_path: Path) -> None:
+    data = class_folders(tmp_path / "data", {"a": 20, "b": 1, "c": 20})
+    (data / "b" / "0.png").write_bytes(b"no")
+    message = refused(4, "run", folder_recipe(tmp_path, data), "-o", tmp_path / "run")
+    assert "class 'b' has no usable image" in message
+
+
 def test_images_and_labels_of_different_counts(tmp_path: Path) -> None:
     data = idx_folder(tmp_path / "data", images=40, labels=39)
     path = recipe(tmp_path, f"data: {{source: idx, path: {data}}}\n")

@@ -18,7 +18,7 @@ from PIL import Image
 import bessemer as bs
 from bessemer.artifact import lock
 from bessemer.data.dataset import Dataset
-from bessemer.errors import ArtifactError, ContractError, RunInUseError, StorageError
+from bessemer.errors import ArtifactError, ContractError, RunInUseError, StorageError, UsageError
 from bessemer.export.session import OnnxModel
 from bessemer.pipeline import Run
 from bessemer.runtime import Progress
@@ -85,6 +85,25 @@ def test_a_second_run_does_nothing(finished: Run) -> None:
     assert again.did_nothing
     assert (finished.path / "report.json").stat().st_mtime_ns == before
     assert again.report["metrics"] == finished.report["metrics"]
+
+
+def test_a_shorter_run_keeps_the_report_of_the_whole_one(finished: Run) -> None:
+    again = bs.run(TINY, finished.path, until="train")
+    assert again.report["metrics"] == finished.report["metrics"]
+    assert json.loads((finished.path / "report.json").read_text())["metrics"]["shipped"]
+
+
+def test_another_recipe_in_a_finished_folder_is_refused(copy: Path) -> None:
+    with pytest.raises(UsageError, match="holds a run of the recipe 'tiny', not of 'other'"):
+        bs.run(TINY, copy, set={"name": "other"})
+
+
+def test_a_lost_export_is_put_back(copy: Path) -> None:
+    shutil.rmtree(copy / "export")
+    (copy / "report.html").unlink()
+    assert bs.run(TINY, copy).did_nothing
+    assert (copy / "export" / "onnx" / "model.onnx").exists()
+    assert (copy / "report.html").exists()
 
 
 def test_a_second_run_imports_no_torch(finished: Run) -> None:

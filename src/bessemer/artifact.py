@@ -214,6 +214,8 @@ def lock(folder: Path) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise UsageError(f"{folder}: is not a folder", "give another one with -o") from error
+        except FileNotFoundError as error:
+            raise UsageError(f"{folder}: cannot be made", "give another one with -o") from error
     holder = folder / ".holder.json"
     guard = FileLock(folder / ".lock")
     try:

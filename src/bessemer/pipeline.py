@@ -22,7 +22,7 @@ from bessemer.artifact import (
     storage_errors,
     write_atomic,
 )
-from bessemer.config import dump_yaml
+from bessemer.config import dump_yaml, read_yaml
 from bessemer.errors import ArtifactError, ContractError, StoppedError, UsageError
 from bessemer.recipe import Recipe, load_recipe
 from bessemer.runtime import SILENT, Progress, available_threads, machine, single, use, versions
@@ -118,6 +118,7 @@ def run(
     with storage_errors(folder), lock(folder):
         cache = Cache(folder)
         cache.clean()
+        refuse_another_recipe(loaded, folder)
         write_atomic(folder / "recipe.yaml", dump_yaml(loaded.model_dump()))
         log = _Log(folder / "log.jsonl", progress)
         decisions = Decisions(folder / "decisions.json")
@@ -129,6 +130,15 @@ def run(
             raise StoppedError("stopped; finished work is kept", "run the same command to go on") from None
     _refuse_where_missed(result)
     return result
+
+
+def refuse_another_recipe(recipe: Recipe, folder: Path) -> None:
+    """A run folder belongs to one recipe: another would leave its report beside the wrong model."""
+    if (folder / "recipe.yaml").exists():
+        name = read_yaml(folder / "recipe.yaml").values.get("name")
+        if name != recipe.name:
+            remedy = f"give another folder with -o, or delete {folder}"
+            raise UsageError(f"{folder}: holds a run of the recipe {name!r}, not of {recipe.name!r}", remedy)
 
 
 def check_processes(recipe: Recipe, processes: int) -> None:
@@ -222,9 +232,11 @@ def _finish(recipe: Recipe, artifacts: dict[str, Artifact], result: Run, log: _L
     digests = {name: artifact.digest for name, artifact in artifacts.items()}
     mark = {"artifacts": digests, "recipe": recipe.model_dump(mode="json"), "version": __version__}
     existing = read_report(folder)
+    before = existing.get("made_from", {})
+    same = before.get("recipe") == mark["recipe"] and digests.items() <= before.get("artifacts", {}).items()
     ships = "export" in artifacts and not is_refused(existing.get("contract"))
     shown = ["report.html", *(SHIPPED if ships else ())]
-    if existing.get("made_from") == mark and all((folder / name).exists() for name in shown):
+    if same and all((folder / name).exists() for name in shown):
         result.report = existing
         return
     from bessemer.report.build import assemble

@@ -40,8 +40,10 @@ def write_recipe(data: Path, out: Path, force: bool = False) -> str:
     if out.exists() and not force:
         raise UsageError(f"{out}: is there already", "give another name with -o, or --force to replace it")
     plan = look(data)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(recipe_text(plan, out), encoding="utf-8")
+    try:
+        out.write_text(recipe_text(plan, out), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written: {error.strerror}", "give another place with -o") from error
     shape = f"{plan.size[0]}x{plan.size[1]} {'gray' if plan.channels == 1 else 'RGB'}"
     return f"{plan.rows:,} images of {plan.classes} classes, {shape}: wrote {out}\nNext: bessemer run {out}"
 

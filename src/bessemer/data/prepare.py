@@ -204,6 +204,9 @@ def check_splits(source: Source, labels: NDArray[np.int64], split: NDArray[np.ui
     for index, name in enumerate(SPLITS):
         if not (split == index).any():
             raise DataError(f"no image is left for the {name} split", "add data, or change data.split")
+    for label in sorted(set(source.labels.tolist()) - set(labels.tolist())):
+        problem = f"class {source.classes[label]!r} has no usable image: all of them are broken or copies"
+        raise DataError(problem, "add images of this class or remove it")
     untrained = set(np.unique(labels).tolist()) - set(np.unique(labels[split == 0]).tolist())
     if untrained:
         name = source.classes[min(untrained)]

@@ -19,13 +19,18 @@ MODEL, PREPROCESS = "model.onnx", "preprocess.json"
 
 
 def find_export(path: Path) -> Path:
-    """The exported folder that `path` names: itself, or `export/onnx` of a run."""
+    """The exported folder that `path` names: itself, or `export/onnx` of a run; checked against its manifest."""
     for folder in (path, path / "export" / "onnx"):
         if (folder / MODEL).exists() and (folder / PREPROCESS).exists():
+            if (folder / MANIFEST).exists():
+                open_artifact(folder)
             return folder
     if not path.exists():
         raise ArtifactError(f"{path}: no such folder", "give a run folder or an exported folder")
-    raise ArtifactError(f"{path}: no exported model in it", "finish the run first: `bessemer run RECIPE`")
+    raise ArtifactError(
+        f"{path}: no exported model in it",
+        "finish the run: `bessemer run RECIPE` says what is missing, or why nothing shipped",
+    )
 
 
 class Predictor:
@@ -33,8 +38,6 @@ class Predictor:
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         folder = find_export(path)
-        if (folder / MANIFEST).exists():
-            open_artifact(folder)
         try:
             about: dict[str, Any] = json.loads((folder / PREPROCESS).read_text(encoding="utf-8"))
             self.size = (int(about["size"][0]), int(about["size"][1]))

@@ -38,6 +38,7 @@ def compress(context: Context) -> None:
     config = context.recipe.compress
     assert config is not None
     rungs: dict[int, Artifact] = {}
+    warn_of_few_samples(context, config)
 
     def make(rung: int, keep: float) -> Iterable[Candidate]:
         rungs[rung], cached = context.cache.obtain(
@@ -71,6 +72,17 @@ def compress(context: Context) -> None:
     }
     curves = {f"keep {config.ladder[rung]:g}": artifact.json("history.json") for rung, artifact in rungs.items()}
     context.write_facts({"contract": contract, "curves": {"candidates": curves}})
+
+
+def warn_of_few_samples(context: Context, config: CompressConfig) -> None:
+    """Say so where one image weighs more than the accuracy that may be lost."""
+    splits, limit = context.dataset().about["splits"], config.contract.max_drop
+    for name in ("validation", "test"):
+        if limit is not None and 1 / splits[name] > limit:
+            context.progress.note(
+                f"  mind: the {name} split has {splits[name]} images; one of them is "
+                f"{100 / splits[name]:.1f} points, and max_drop allows {100 * limit:g}: chance will decide"
+            )
 
 
 def candidate_dependencies(context: Context, config: CompressConfig, keep: float) -> dict[str, Any]:
