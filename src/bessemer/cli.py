@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bessemer import __version__
-from bessemer.errors import BessemerError
+from bessemer.errors import BessemerError, StoppedError
 
 if TYPE_CHECKING:
     from bessemer.pipeline import Run
@@ -213,6 +214,11 @@ def main() -> None:
         app()
     except BessemerError as error:
         sys.stderr.write(f"\nerror: {error}\n")
+        if isinstance(error, StoppedError):
+            # Python ends by SIGINT, not with our code, if the signal once fell into exec(), as imports use it.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(error.exit_code)
         sys.exit(error.exit_code)
 
 
