@@ -26,9 +26,9 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Batch:
-    """Images uint8 or float (B, H, W, C) in 0 to 255, targets float (B, K) or labels int64 (B,), sample ids."""
+    """Inputs (B, ...) as the model takes them, targets float (B, K) or labels int64 (B,), sample ids."""
 
-    images: torch.Tensor
+    inputs: torch.Tensor
     targets: torch.Tensor
     ids: NDArray[np.uint64]
     step: int
@@ -38,14 +38,14 @@ class Batch:
         """The same batch on a device."""
         if device == "cpu":
             return self
-        return replace(self, images=self.images.to(device), targets=self.targets.to(device))
+        return replace(self, inputs=self.images.to(device), targets=self.targets.to(device))
 
 
 @dataclass(frozen=True)
 class Samples:
     """Labelled images: uint8 (N, H, W, C), int64 (N,), and ids uint64 (N,)."""
 
-    images: NDArray[np.uint8]
+    inputs: NDArray[np.uint8]
     labels: NDArray[np.int64]
     ids: U64
 

@@ -50,7 +50,7 @@ class Mixup(Method):
             mixed = mixup(batch.images[part], targets[part], weights)
             images.append(mixed[0])
             soft.append(mixed[1])
-        return replace(batch, images=torch.cat(images), targets=torch.cat(soft))
+        return replace(batch, inputs=torch.cat(images), targets=torch.cat(soft))
 
     def _weight(self, step: int, group: int) -> float:
         generator = np.random.Generator(np.random.Philox(int(key(self.seed, step, group))))
