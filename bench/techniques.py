@@ -82,7 +82,7 @@ def bench_distillation(teacher: torch.nn.Module, train: Samples, held_out: Sampl
     for label, settings in SIGNALS.items():
         found = []
         for seed in SEEDS:
-            student, _ = prune(teacher, torch.from_numpy(train.images[:2]), 0.25)
+            student, _ = prune(teacher, torch.from_numpy(train.inputs[:2]), 0.25)
             methods = [Distillation(teacher, settings, teacher.taps)] if settings else []
             batches = Batches(train, FINETUNE.batch_size, seed, AUGMENT)
             student.requires_grad_(True)
@@ -105,7 +105,7 @@ def trained(
 
 def accuracy(network: torch.nn.Module, samples: Samples) -> float:
     """Share of right decisions."""
-    return float(np.mean(torch_logits(network, samples.images).argmax(1) == samples.labels))
+    return float(np.mean(torch_logits(network, samples.inputs).argmax(1) == samples.labels))
 
 
 def shown(found: list[float], base: float) -> tuple[str, str, str]:

@@ -167,7 +167,7 @@ def trained(samples: Samples, task: Classify) -> tuple[Architecture, nn.Module]:
 def quantized(trained: tuple[Architecture, nn.Module], samples: Samples) -> tuple[Architecture, nn.Module]:
     """The trained network in 8-bit integers."""
     architecture, network = trained
-    integer, edit = quantize(network, torch.from_numpy(samples.images))
+    integer, edit = quantize(network, torch.from_numpy(samples.inputs))
     return architecture.edited(edit), integer
 
 
@@ -177,7 +177,7 @@ def fp32_file(
 ) -> Path:
     """The trained network as ONNX (an export takes seconds, so the file is shared)."""
     path = tmp_path_factory.mktemp("fp32") / "model.onnx"
-    export_onnx(trained[1], torch.from_numpy(samples.images[:2]), path)
+    export_onnx(trained[1], torch.from_numpy(samples.inputs[:2]), path)
     return path
 
 
@@ -187,5 +187,5 @@ def int8_file(
 ) -> Path:
     """The quantized network as ONNX."""
     path = tmp_path_factory.mktemp("int8") / "model.onnx"
-    export_onnx(quantized[1], torch.from_numpy(samples.images[:2]), path)
+    export_onnx(quantized[1], torch.from_numpy(samples.inputs[:2]), path)
     return path

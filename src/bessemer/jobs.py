@@ -89,7 +89,7 @@ def train(job: FitJob, runtime: Runtime, progress: Progress) -> None:
     held_out = dataset.split("validation")
 
     def accuracy(network: nn.Module) -> float:
-        decided = torch_logits(network, held_out.images).argmax(1)
+        decided = torch_logits(network, held_out.inputs).argmax(1)
         return float(np.mean(decided == held_out.labels))
 
     with process_group(runtime):

@@ -81,10 +81,10 @@ def test_the_loss_is_mixed_as_the_settings_say(make_model: Make, task: Classify,
             layer = network.get_submodule(tap)
             layer.register_forward_hook(lambda _, __, out, key=role + tap: features.update({key: out}))
     method.prepare(student)
-    outputs = student(batch.images)
+    outputs = student(batch.inputs)
     own = task.loss(outputs, batch)
     loss = method.loss(own, outputs, batch)
-    expected = 0.25 * own + 0.75 * soft_target_loss(outputs, teacher(batch.images), 3)
+    expected = 0.25 * own + 0.75 * soft_target_loss(outputs, teacher(batch.inputs), 3)
     for tap in TAPS:
         expected = expected + 2 * attention_loss(features["student" + tap], features["teacher" + tap])
     torch.testing.assert_close(loss, expected)
@@ -100,7 +100,7 @@ def test_a_tap_that_a_network_lacks_is_refused_by_name(role: str, model: nn.Modu
 
 
 def divergence(student: nn.Module, teacher: nn.Module, samples: Samples) -> float:
-    images = torch.from_numpy(samples.images)
+    images = torch.from_numpy(samples.inputs)
     with torch.no_grad():
         return float(soft_target_loss(student.eval()(images), teacher(images), 1.0))
 
@@ -110,7 +110,7 @@ def test_distilling_moves_a_student_towards_its_teacher(
     taps: list[str], make_model: Make, task: Classify, samples: Samples
 ) -> None:
     student, teacher = make_model(0), make_model(1)
-    unseen = Samples(samples.images, np.roll(samples.labels, 1), samples.ids)  # labels that teach nothing true
+    unseen = Samples(samples.inputs, np.roll(samples.labels, 1), samples.ids)  # labels that teach nothing true
     before = divergence(student, teacher, samples)
     bs.distill(student, teacher, task, Batches(unseen, 16, 0), CONFIG, DistillConfig(weight=1), taps=taps)
     assert divergence(student, teacher, samples) < 0.5 * before

@@ -132,7 +132,7 @@ def test_the_simulation_equals_a_slow_network_of_integers() -> None:
 
 
 def test_folded_batch_norm_equals_the_unfused_network(model: nn.Module, samples: Samples) -> None:
-    images = torch.from_numpy(samples.images[:8])
+    images = torch.from_numpy(samples.inputs[:8])
     folded = trace(copy.deepcopy(model))
     assert not [m for m in folded.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     torch.testing.assert_close(folded(images), model(images), rtol=1e-5, atol=1e-5)
@@ -159,7 +159,7 @@ def integer_layers(network: nn.Module) -> list[str]:
 
 def test_every_convolution_and_linear_layer_becomes_integer(model: nn.Module, samples: Samples) -> None:
     layers = {name for name, layer in model.named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))}
-    integer, _ = quantize(model, torch.from_numpy(samples.images))
+    integer, _ = quantize(model, torch.from_numpy(samples.inputs))
     assert set(integer_layers(integer)) == layers
     for name in layers:
         found = integer.get_submodule(name)
@@ -175,7 +175,7 @@ def test_a_layer_behind_one_that_only_passes_values_on_becomes_integer(between: 
 
 
 def test_a_quantized_network_decides_as_before(quantized: Any, trained: Any, samples: Samples) -> None:
-    images = torch.from_numpy(samples.images)
+    images = torch.from_numpy(samples.inputs)
     with torch.no_grad():
         after, before = quantized[1](images), trained[1](images)
     assert torch.equal(after.argmax(1), before.argmax(1))
@@ -195,14 +195,14 @@ def test_padding_that_is_not_zero_is_kept_or_refused() -> None:
 
 def test_the_model_that_is_given_is_left_alone(model: nn.Module, samples: Samples) -> None:
     before = copy.deepcopy(model.state_dict())
-    quantize(model.train(), torch.from_numpy(samples.images))
+    quantize(model.train(), torch.from_numpy(samples.inputs))
     assert model.training
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name])
 
 
 def test_calibration_is_used_whole(model: nn.Module, samples: Samples) -> None:
-    some, more = samples.images[:4], np.concatenate([samples.images[:4], np.full((100, 8, 8, 1), 255, np.uint8)])
+    some, more = samples.inputs[:4], np.concatenate([samples.inputs[:4], np.full((100, 8, 8, 1), 255, np.uint8)])
     _, narrow = quantize(model, torch.from_numpy(some))
     _, wide = quantize(model, torch.from_numpy(more))
     assert wide["activations"]["normalize"][0] > narrow["activations"]["normalize"][0]
@@ -212,7 +212,7 @@ def test_calibration_is_used_whole(model: nn.Module, samples: Samples) -> None:
 def test_a_pruned_and_quantized_model_reloads_to_the_same_bits(
     keep: float, model: nn.Module, architecture: Architecture, samples: Samples, tmp_path: Path
 ) -> None:
-    images = torch.from_numpy(samples.images)
+    images = torch.from_numpy(samples.inputs)
     edits = []
     if keep < 1:
         model, edit = prune(model, images[:2], keep, round_to=1)

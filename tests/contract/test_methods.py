@@ -66,7 +66,7 @@ class Tools:
         ).model
 
     def images(self) -> torch.Tensor:
-        return torch.from_numpy(self.samples.images)
+        return torch.from_numpy(self.samples.inputs)
 
 
 @dataclass(frozen=True)

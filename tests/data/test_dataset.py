@@ -21,7 +21,7 @@ def samples(count: int = 30, channels: int = 1) -> Samples:
 
 
 def same(one: Batch, other: Batch) -> bool:
-    tensors = torch.equal(one.images, other.images) and torch.equal(one.targets, other.targets)
+    tensors = torch.equal(one.inputs, other.inputs) and torch.equal(one.targets, other.targets)
     return tensors and np.array_equal(one.ids, other.ids) and (one.step, one.first) == (other.step, other.first)
 
 
@@ -36,7 +36,7 @@ def test_a_batch_is_a_pure_function_of_its_step():
 def test_seeds_and_steps_give_different_batches():
     batches = Batches(samples(), 8, 5, AUGMENT)
     assert not same(batches.batch(0), batches.batch(1))
-    assert not torch.equal(batches.batch(0).images, Batches(samples(), 8, 6, AUGMENT).batch(0).images)
+    assert not torch.equal(batches.batch(0).inputs, Batches(samples(), 8, 6, AUGMENT).batch(0).inputs)
 
 
 def test_a_batch_holds_the_samples_that_the_order_names():
@@ -44,15 +44,15 @@ def test_a_batch_holds_the_samples_that_the_order_names():
     for step in (0, 3, 10):
         batch = Batches(every, 8, 5).batch(step)
         positions, _ = Order(30, 8, 5).batch(step)
-        assert np.array_equal(batch.images.numpy(), every.images[positions])
+        assert np.array_equal(batch.inputs.numpy(), every.inputs[positions])
         assert np.array_equal(batch.targets.numpy(), every.labels[positions])
         assert np.array_equal(batch.ids, every.ids[positions])
-    assert (batch.images.dtype, batch.targets.dtype) == (torch.uint8, torch.int64)
+    assert (batch.inputs.dtype, batch.targets.dtype) == (torch.uint8, torch.int64)
 
 
 def test_the_same_sample_changes_from_epoch_to_epoch():
     one = samples(1)
-    images = [Batches(one, 1, 0, AUGMENT).batch(step).images for step in range(8)]
+    images = [Batches(one, 1, 0, AUGMENT).batch(step).inputs for step in range(8)]
     assert len({image.numpy().tobytes() for image in images}) > 4
 
 
@@ -63,7 +63,7 @@ def test_the_shares_of_the_ranks_make_up_the_global_batch(world):
         whole = batches.batch(step)
         parts = [batches.batch(step, rank, world) for rank in range(world)]
         assert [part.first for part in parts] == [rank * 8 // world for rank in range(world)]
-        assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
+        assert torch.equal(torch.cat([part.inputs for part in parts]), whole.inputs)
         assert torch.equal(torch.cat([part.targets for part in parts]), whole.targets)
         assert np.array_equal(np.concatenate([part.ids for part in parts]), whole.ids)
 
@@ -105,7 +105,7 @@ def test_a_prepared_data_set_gives_its_splits(tmp_path):
     ids = np.concatenate([dataset.split(name).ids for name in sizes])
     assert sorted(ids.tolist()) == sorted(dataset.samples.ids.tolist())
     batch = Batches(dataset.split("train"), 4, 0).batch(0)
-    assert batch.images.shape == (4, 8, 8, 1)
+    assert batch.inputs.shape == (4, 8, 8, 1)
 
 
 def test_a_batch_of_a_memory_mapped_data_set_can_be_written_to(tmp_path):
@@ -113,6 +113,6 @@ def test_a_batch_of_a_memory_mapped_data_set_can_be_written_to(tmp_path):
     prepare(DataConfig(source="digits", limit=100), 0, tmp_path)
     before = (tmp_path / "images.bin").read_bytes()
     batch = Batches(Dataset(tmp_path).samples, 4, 0).batch(0)
-    batch.images.zero_()
-    assert int(batch.images.sum()) == 0
+    batch.inputs.zero_()
+    assert int(batch.inputs.sum()) == 0
     assert (tmp_path / "images.bin").read_bytes() == before

@@ -75,7 +75,7 @@ def check_files(folder: Path, about: dict) -> None:
     assert json.loads((folder / "dataset.json").read_text()) == about
     assert (folder / "images.bin").stat().st_size == about["kept"] * int(np.prod(about["image"]))
     dataset = Dataset(folder)
-    for image, number in zip(dataset.samples.images, dataset.samples.ids.tolist(), strict=True):
+    for image, number in zip(dataset.samples.inputs, dataset.samples.ids.tolist(), strict=True):
         assert int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:8], "little") == number
     for name in SPLITS:
         samples = dataset.split(name)
@@ -103,7 +103,7 @@ def test_every_image_is_stored_beside_its_own_label_and_id(plain, out):
         for label, name in enumerate("ab")
         for path in (plain / name).iterdir()
     }
-    found = {image.tobytes(): label for image, label in zip(stored.images, stored.labels.tolist(), strict=True)}
+    found = {image.tobytes(): label for image, label in zip(stored.inputs, stored.labels.tolist(), strict=True)}
     assert found == wanted
     assert len(set(stored.ids.tolist())) == len(wanted)
 
@@ -142,7 +142,7 @@ def test_planted_leaks_go_from_training_and_the_given_test_split_stays(given, ou
 
 def test_the_given_test_split_is_what_was_given(given, out):
     prepare(config(given), 0, out)
-    stored = {image.tobytes() for image in Dataset(out).split("test").images}
+    stored = {image.tobytes() for image in Dataset(out).split("test").inputs}
     assert stored == {np.asarray(Image.open(p)).tobytes() for p in (given / "test").rglob("*.png")}
 
 
@@ -230,10 +230,10 @@ def test_mean_and_deviation_are_those_of_the_training_split(tmp_path, out, chann
     add_images(tmp_path / "set" / "a", 30, seed=1, channels=channels)
     add_images(tmp_path / "set" / "b", 30, seed=2, channels=channels)
     about = prepare(config(tmp_path / "set"), 0, out)
-    train = Dataset(out).split("train").images / 255
+    train = Dataset(out).split("train").inputs / 255
     assert np.allclose(about["mean"], train.mean((0, 1, 2)), rtol=0, atol=1e-6)
     assert np.allclose(about["std"], train.std((0, 1, 2)), rtol=0, atol=1e-6)
-    every = Dataset(out).samples.images / 255
+    every = Dataset(out).samples.inputs / 255
     assert not np.allclose(about["mean"], every.mean((0, 1, 2)), rtol=0, atol=1e-6)
 
 

@@ -28,7 +28,7 @@ def exported(request: pytest.FixtureRequest) -> tuple[Path, nn.Module]:
 
 
 def test_the_fp32_file_gives_the_logits_of_the_network(fp32_file: Path, trained: Any, samples: Samples) -> None:
-    expected, given = torch_logits(trained[1], samples.images), OnnxModel(fp32_file).logits(samples.images)
+    expected, given = torch_logits(trained[1], samples.inputs), OnnxModel(fp32_file).logits(samples.inputs)
     np.testing.assert_allclose(given, expected, rtol=0, atol=1e-4)
     assert np.array_equal(given.argmax(1), expected.argmax(1))
     assert len(set(given.argmax(1))) == 3
@@ -39,15 +39,15 @@ def test_the_fp32_file_gives_the_logits_of_the_network(fp32_file: Path, trained:
 def test_the_int8_file_decides_as_its_simulation(
     optimize: bool, int8_file: Path, quantized: Any, samples: Samples
 ) -> None:
-    expected = torch_logits(quantized[1], samples.images)
-    given = OnnxModel(int8_file, optimize=optimize).logits(samples.images)
+    expected = torch_logits(quantized[1], samples.inputs)
+    given = OnnxModel(int8_file, optimize=optimize).logits(samples.inputs)
     assert np.array_equal(given.argmax(1), expected.argmax(1))
     assert np.abs(given - expected).max() < 0.05 * expected.std()
 
 
 def test_the_files_agree_with_the_reference_evaluator(exported: tuple[Path, nn.Module], samples: Samples) -> None:
     path, network = exported
-    images = samples.images[:4]
+    images = samples.inputs[:4]
     (reference,) = ReferenceEvaluator(str(path)).run(None, {INPUT: images})
     spread = 0.05 * reference.std()
     assert np.abs(reference - torch_logits(network, images)).max() < spread
@@ -57,17 +57,17 @@ def test_the_files_agree_with_the_reference_evaluator(exported: tuple[Path, nn.M
 
 def test_a_file_takes_any_batch_size(exported: tuple[Path, nn.Module], samples: Samples) -> None:
     file = OnnxModel(exported[0])
-    whole = file(samples.images)
+    whole = file(samples.inputs)
     for size in (1, 3, 7):
-        np.testing.assert_allclose(file(samples.images[:size]), whole[:size], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(file(samples.inputs[:size]), whole[:size], rtol=0, atol=1e-5)
 
 
 def test_more_images_than_a_batch_holds_are_run_in_batches(
     exported: tuple[Path, nn.Module], samples: Samples
 ) -> None:
     file = OnnxModel(exported[0])
-    many = np.concatenate([samples.images] * 6)
-    expected = np.concatenate([file.logits(samples.images)] * 6)
+    many = np.concatenate([samples.inputs] * 6)
+    expected = np.concatenate([file.logits(samples.inputs)] * 6)
     np.testing.assert_allclose(file.logits(many), expected, rtol=0, atol=1e-5)
 
 

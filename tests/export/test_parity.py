@@ -71,9 +71,9 @@ def test_logits_that_are_not_finite_do_not_pass(broken: float) -> None:
 
 
 def test_torch_logits_of_many_images_are_those_of_each(model: nn.Module, samples: Samples) -> None:
-    many = np.concatenate([samples.images] * 6)
+    many = np.concatenate([samples.inputs] * 6)
     found = torch_logits(model.train(), many)
     with torch.no_grad():
-        each = model.eval()(torch.from_numpy(samples.images)).numpy()
+        each = model.eval()(torch.from_numpy(samples.inputs)).numpy()
     assert found.shape == (288, 3)
     np.testing.assert_allclose(found, np.concatenate([each] * 6), rtol=0, atol=1e-5)

@@ -35,7 +35,7 @@ def folder(fp32_file: Path, tmp_path: Path) -> Path:
 def pictures(samples: Samples, tmp_path: Path) -> list[Path]:
     """The first nine samples as PNG files."""
     paths = [tmp_path / f"{index}.png" for index in range(9)]
-    for path, image in zip(paths, samples.images[:9], strict=True):
+    for path, image in zip(paths, samples.inputs[:9], strict=True):
         Image.fromarray(image[..., 0]).save(path)
     return paths
 
@@ -51,7 +51,7 @@ def test_a_saved_picture_gets_the_class_of_its_sample(
 def test_probabilities_are_the_softmax_of_the_files_logits(
     folder: Path, pictures: list[Path], samples: Samples
 ) -> None:
-    logits = OnnxModel(folder / "model.onnx").logits(samples.images[:1])[0].astype(np.float64)
+    logits = OnnxModel(folder / "model.onnx").logits(samples.inputs[:1])[0].astype(np.float64)
     shares = np.exp(logits) / np.exp(logits).sum()
     (found,) = Predictor(folder).predict(pictures[:1])
     assert {one["class"]: one["probability"] for one in found["top"]} == pytest.approx(
@@ -82,7 +82,7 @@ def test_a_broken_picture_gives_an_error_and_the_others_their_class(folder: Path
 def test_a_larger_color_picture_is_brought_to_the_models_input(
     folder: Path, tmp_path: Path, samples: Samples
 ) -> None:
-    large = Image.fromarray(samples.images[1][..., 0]).resize((64, 64), Image.Resampling.NEAREST)
+    large = Image.fromarray(samples.inputs[1][..., 0]).resize((64, 64), Image.Resampling.NEAREST)
     large.convert("RGB").save(tmp_path / "large.png")
     (found,) = Predictor(folder).predict([tmp_path / "large.png"])
     assert found["class"] == CLASSES[samples.labels[1]]

@@ -51,7 +51,7 @@ def run(make_model: Callable[..., nn.Module], make_samples: Callable[..., Sample
 
     def accuracy(network: nn.Module) -> float:
         with torch.no_grad():
-            decided = network(torch.from_numpy(held_out.images)).argmax(1).numpy()
+            decided = network(torch.from_numpy(held_out.inputs)).argmax(1).numpy()
         return float(np.mean(decided == held_out.labels))
 
     def train(
@@ -294,7 +294,7 @@ def test_fit_trains_a_plain_torch_module(samples: Samples) -> None:
     result = bs.fit(net, Classify(3), Batches(samples, 16, 0), config)
     assert result.model is net
     assert result.precision == "fp32"
-    decided = net(torch.from_numpy(samples.images)).argmax(1).numpy()
+    decided = net(torch.from_numpy(samples.inputs)).argmax(1).numpy()
     assert np.mean(decided == samples.labels) == 1
 
 

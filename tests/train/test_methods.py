@@ -32,12 +32,12 @@ def test_label_smoothing_turns_labels_into_rows_that_add_up_to_one(task: Classif
     changed = LabelSmoothing(0.3, task).batch(batch)
     for row, label in zip(changed.targets.tolist(), batch.targets.tolist(), strict=True):
         assert row == pytest.approx([0.8 if place == label else 0.1 for place in range(3)])
-    assert changed.images is batch.images
+    assert changed.inputs is batch.inputs
 
 
 def slow_mixup(batch: Batch, alpha: float, group: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Mixup, sample by sample, in float64."""
-    images = batch.images.numpy().astype(np.float64)
+    images = batch.inputs.numpy().astype(np.float64)
     targets = np.eye(3)[batch.targets.numpy()]
     mixed_images, mixed_targets = np.empty_like(images), np.empty_like(targets)
     for start in range(0, len(images), group):
@@ -56,9 +56,9 @@ def slow_mixup(batch: Batch, alpha: float, group: int, seed: int) -> tuple[np.nd
 def test_mixup_equals_a_slow_reference(group: int, task: Classify, batch: Batch) -> None:
     mixed = Mixup(0.4, task, group, seed=9).batch(batch)
     images, targets = slow_mixup(batch, 0.4, group, 9)
-    np.testing.assert_allclose(mixed.images.numpy(), images, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(mixed.inputs.numpy(), images, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(mixed.targets.numpy(), targets, rtol=1e-5, atol=1e-6)
-    assert mixed.images.shape == batch.images.shape
+    assert mixed.inputs.shape == batch.inputs.shape
 
 
 def test_mixup_is_a_weighted_sum_with_the_sample_before() -> None:
@@ -82,7 +82,7 @@ def test_mixup_does_not_depend_on_how_a_batch_is_spread(world: int, task: Classi
     batches, method = Batches(samples, 16, 0), Mixup(0.4, task, 4, seed=5)
     whole = method.batch(batches.batch(2))
     parts = [method.batch(batches.batch(2, rank, world)) for rank in range(world)]
-    assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
+    assert torch.equal(torch.cat([part.inputs for part in parts]), whole.inputs)
     assert torch.equal(torch.cat([part.targets for part in parts]), whole.targets)
 
 

@@ -63,7 +63,7 @@ def batch(samples: Samples) -> Batch:
 
 def test_loss_and_gradients_equal_a_plain_pytorch_step(model: nn.Module, task: Classify, batch: Batch) -> None:
     plain = with_torch_batch_norm(model).train()
-    expected = F.cross_entropy(plain(batch.images), batch.targets)
+    expected = F.cross_entropy(plain(batch.inputs), batch.targets)
     expected.backward()
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     loss = train_step(training_of(model, task), batch)
@@ -76,7 +76,7 @@ def test_loss_and_gradients_equal_a_plain_pytorch_step(model: nn.Module, task: C
 
 def test_running_statistics_move_as_in_pytorch(model: nn.Module, task: Classify, batch: Batch) -> None:
     plain = with_torch_batch_norm(model).train()
-    plain(batch.images)
+    plain(batch.inputs)
     old = copy.deepcopy(model.stem[1])
     train_step(training_of(model, task), batch)
     new, theirs = model.stem[1], plain.stem[1]
@@ -99,7 +99,7 @@ def test_micro_batches_cut_a_batch_into_equal_parts_in_order(batch: Batch) -> No
     parts = list(micro_batches(batch, 4))
     assert [last for _, last in parts] == [False, False, False, True]
     assert [part.first for part, _ in parts] == [0, 4, 8, 12]
-    assert torch.equal(torch.cat([part.images for part, _ in parts]), batch.images)
+    assert torch.equal(torch.cat([part.inputs for part, _ in parts]), batch.inputs)
     assert torch.equal(torch.cat([part.targets for part, _ in parts]), batch.targets)
     assert np.array_equal(np.concatenate([part.ids for part, _ in parts]), batch.ids)
 
@@ -123,7 +123,7 @@ def test_a_loss_that_is_not_finite_stops_before_weights_move(model: nn.Module, s
 def test_a_failed_step_leaves_no_trace_in_the_next(model: nn.Module, task: Classify, batch: Batch) -> None:
     undisturbed = copy.deepcopy(model)
     train_step(training_of(undisturbed, task), batch)
-    poisoned = Batch(torch.full_like(batch.images, 0).float() * float("nan"), batch.targets, batch.ids, 0)
+    poisoned = Batch(torch.full_like(batch.inputs, 0).float() * float("nan"), batch.targets, batch.ids, 0)
     with pytest.raises(TrainingError):
         train_step(training_of(model, task), poisoned)
     train_step(training_of(model, task), batch)
@@ -178,7 +178,7 @@ def test_dropout_is_a_function_of_the_step(task: Classify, samples: Samples) -> 
             start = copy.deepcopy(net.state_dict())
             torch.rand(step)  # other use of the generator must not matter
             first = Batches(samples, 16, 0).batch(0)
-            images = first.images.float() / 255
+            images = first.inputs.float() / 255
             found.append(train_step(frozen, Batch(images, first.targets, first.ids, step)))
             net.load_state_dict(start)
         return found

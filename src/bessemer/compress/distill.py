@@ -84,7 +84,7 @@ class Distillation(Method):
 
     def loss(self, loss: Tensor, outputs: Tensor, batch: Batch) -> Tensor:
         with torch.no_grad():
-            wanted = self.teacher(batch.images)
+            wanted = self.teacher(batch.inputs)
         weight = self.config.weight
         loss = (1 - weight) * loss + weight * soft_target_loss(outputs, wanted, self.config.temperature)
         for tap in self.taps:

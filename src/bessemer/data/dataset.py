@@ -38,7 +38,7 @@ class Batch:
         """The same batch on a device."""
         if device == "cpu":
             return self
-        return replace(self, inputs=self.images.to(device), targets=self.targets.to(device))
+        return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device))
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Samples:
 
     def at(self, positions: NDArray[np.int64]) -> Samples:
         """The samples at these positions, copied into memory."""
-        return Samples(self.images[positions], self.labels[positions], self.ids[positions])
+        return Samples(self.inputs[positions], self.labels[positions], self.ids[positions])
 
 
 class Dataset:
@@ -89,7 +89,7 @@ class Batches:
         """This rank's share of global batch `step`."""
         positions, epochs = self.order.batch(step, rank, world)
         some = self.samples.at(positions)
-        images = augment(some.images, self.config, some.ids, epochs, self.seed)
+        images = augment(some.inputs, self.config, some.ids, epochs, self.seed)
         first = rank * (self.order.batch_size // world)
         return Batch(torch.from_numpy(images), torch.from_numpy(some.labels), some.ids, step, first)
 

@@ -35,9 +35,9 @@ class Raw:
     """One row as a source gives it, not yet decoded.
 
     `origin` is the file, relative to the data's root, with `/` between folders; a member of an archive is
-    `set.zip!cats/1.png`. `place` is "" for a whole file, else `row 17`, `line 3`, `paragraph 2` (counted from 1).
-    `label` is None where the source has none. `split` is "", train, validation or test.
-    `value` is a path on this machine, bytes of a file, text, pixels uint8 (H, W, C), or the reason why there is none.
+    `set.zip!cats/1.png`. `place` is "" for a whole file, else `row 17`, `line 3`, `paragraph 2`, counted
+    from 1. `label` is None where the source has none. `split` is "", train, validation or test.
+    `value` is a path on this machine, bytes of a file, text, pixels uint8 (H, W, C), or why there is none.
     """
 
     origin: str
@@ -58,8 +58,8 @@ class Clean:
 
     `payload` is what is stored: UTF-8 text, pixels uint8 (H, W, C) or PCM int16 (T,), as bytes; its SHA-256 is the
     sample's id. `length` is in characters, pixels or seconds. `signature` holds what near-copy search compares
-    (see bessemer.data.dedup), empty where there is none. `repairs` names what was mended, each by a short, constant
-    text. `part` tells samples of one row apart ("" where the row gives one sample).
+    (see bessemer.data.dedup), empty where there is none. `repairs` names what was mended, each by a short,
+    constant text. `part` tells samples of one row apart ("" where the row gives one sample).
     """
 
     payload: bytes

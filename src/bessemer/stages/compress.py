@@ -117,13 +117,13 @@ def make_candidates(context: Context, config: CompressConfig, keep: float) -> No
     models = {"fp32": (architecture, network)}
     if "int8" in config.formats:
         some = take_count(train_split.labels, train_split.ids, config.calibration, context.recipe.seed)
-        integer, edit = quantize(network, torch.from_numpy(train_split.images[some]))
+        integer, edit = quantize(network, torch.from_numpy(train_split.inputs[some]))
         models["int8"] = (architecture.edited(edit), integer)
     files, about = {}, {}
     for form, (built, model) in models.items():
         save_model(context.out / form, built, model)
         files[form] = context.out / form / "model.onnx"
-        export_onnx(model, torch.from_numpy(validation.images[:2]), files[form])
+        export_onnx(model, torch.from_numpy(validation.inputs[:2]), files[form])
         about[form] = {**sizes(network, files[form], validation), "format": form, "keep": keep}
     decisions = Decisions(context.work / "decisions.json")
     rows = decisions.take("measured", lambda: measure(context, config, files, about, validation))
@@ -140,7 +140,7 @@ def pruned_and_distilled(
     if keep == 1:
         (context.out / "history.json").write_text("[]", encoding="utf-8")
         return architecture, network
-    pruned, edit = prune(network, torch.from_numpy(samples.images[:2]), keep, config.round_to)
+    pruned, edit = prune(network, torch.from_numpy(samples.inputs[:2]), keep, config.round_to)
     edited = architecture.edited(edit)
     seed = int(key(context.recipe.seed, 2)) % 2**31
     label = f"distill keep {keep:g}"
@@ -160,10 +160,10 @@ def measure(
     before = context.parent_predictions("validation") == validation.labels
     batch = config.contract.batch
     every = {"parent": context.parent_file, **files}
-    times = time_files(every, validation.images, batch, TIMING_SECONDS, context.runtime.threads)
+    times = time_files(every, validation.inputs, batch, TIMING_SECONDS, context.runtime.threads)
     rows = []
     for form, path in files.items():
-        decided = OnnxModel(path, context.runtime.threads).logits(validation.images).argmax(1)
+        decided = OnnxModel(path, context.runtime.threads).logits(validation.inputs).argmax(1)
         after = decided == validation.labels
         ratio = speedup(times[batch]["parent"], times[batch][form])
         row = {

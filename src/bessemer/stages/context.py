@@ -91,7 +91,7 @@ def quality(
 
 def sizes(network: nn.Module, file: Path, samples: Samples) -> dict[str, int]:
     """Bytes of the exported file, parameters, and operations for one sample."""
-    example = torch.from_numpy(samples.images[:2])
+    example = torch.from_numpy(samples.inputs[:2])
     return {"bytes": file.stat().st_size, "parameters": parameters(network), "flops": flops(network, example)}
 
 

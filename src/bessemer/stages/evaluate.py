@@ -18,13 +18,13 @@ def evaluate(context: Context) -> None:
     network = load_model(context.parent_model)
     test, validation = dataset.split("test"), dataset.split("validation")
     path = context.out / "model.onnx"
-    export_onnx(network, torch.from_numpy(test.images[:2]), path)
+    export_onnx(network, torch.from_numpy(test.inputs[:2]), path)
     session = OnnxModel(path, context.runtime.threads)
-    logits = session.logits(test.images)
-    parity = compare(torch_logits(network, test.images), logits)
+    logits = session.logits(test.inputs)
+    parity = compare(torch_logits(network, test.inputs), logits)
     gate("parent fp32", parity, 1.0)
     np.save(context.out / "test_predictions.npy", logits.argmax(1))
-    np.save(context.out / "validation_predictions.npy", session.logits(validation.images).argmax(1))
+    np.save(context.out / "validation_predictions.npy", session.logits(validation.inputs).argmax(1))
     facts = quality(test, logits, dataset.about["classes"], "parent", context.recipe.seed)
     facts["sizes"] = {"parent": sizes(network, path, test)}
     facts["parity"] = {"parent fp32": parity.as_dict()}

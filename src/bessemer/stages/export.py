@@ -45,14 +45,14 @@ def export(context: Context) -> None:
     write_model(shipped, dataset, context.out)
     network = load_model(context.out / "model")
     path = context.out / "onnx" / "model.onnx"
-    logits = OnnxModel(path, context.runtime.threads).logits(test.images)
-    parity = compare(torch_logits(network, test.images), logits)
+    logits = OnnxModel(path, context.runtime.threads).logits(test.inputs)
+    parity = compare(torch_logits(network, test.inputs), logits)
     least = 1.0 if shipped.format == "fp32" else context.recipe.export.min_agreement
     gate(f"shipped {shipped.format}", parity, least)
     facts = quality(test, logits, dataset.about["classes"], "shipped", context.recipe.seed)
     facts["parity"] = {f"shipped {shipped.format}": parity.as_dict()}
     if shipped.format == "int8":
-        plain = OnnxModel(path, context.runtime.threads, optimize=False).logits(test.images)
+        plain = OnnxModel(path, context.runtime.threads, optimize=False).logits(test.inputs)
         facts["parity"]["int8 kernels against QDQ nodes"] = compare(plain, logits).as_dict()
     facts["mistakes"] = mistakes(test, logits, dataset.about["classes"])
     timing = Decisions(context.work / "decisions.json").take(
@@ -113,7 +113,7 @@ def mistakes(test: Samples, logits: NDArray[np.float32], classes: list[str]) -> 
     worst = wrong[np.argsort(-shares[wrong, decided[wrong]], kind="stable")[:SHOWN_MISTAKES]]
     return [
         {
-            "image": data_uri(test.images[i]),
+            "image": data_uri(test.inputs[i]),
             "truth": classes[int(test.labels[i])],
             "predicted": classes[int(decided[i])],
             "confidence": float(shares[i, decided[i]]),
@@ -136,7 +136,7 @@ def time_shipped(context: Context, shipped: Shipped, test: Samples) -> dict[str,
     files = {"parent": context.parent_file, "shipped": shipped.file}
     if shipped.before_quantization:
         files["fp32"] = shipped.before_quantization
-    times = time_files(files, test.images, batch, context.recipe.export.benchmark_seconds, context.runtime.threads)
+    times = time_files(files, test.inputs, batch, context.recipe.export.benchmark_seconds, context.runtime.threads)
     latency = {name: {str(size): summarize(taken[name]) for size, taken in times.items()} for name in files}
     fp32 = latency.pop("fp32", None)
     ratio = speedup(times[batch]["parent"], times[batch]["shipped"])
@@ -184,7 +184,7 @@ def ledger(context: Context, shipped: Shipped, test: Samples, timing: dict[str, 
     rows = []
     for technique, before, after in steps:
         right = [
-            OnnxModel(path, context.runtime.threads).logits(test.images).argmax(1) for path in (before, after)
+            OnnxModel(path, context.runtime.threads).logits(test.inputs).argmax(1) for path in (before, after)
         ]
         quality, low, high = paired_difference(right[0] == test.labels, right[1] == test.labels)
         rows.append(

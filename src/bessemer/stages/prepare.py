@@ -19,5 +19,5 @@ def prepare(context: Context) -> None:
     shown = take_count(train.labels, train.ids, SHOWN_SAMPLES, context.recipe.seed)
     shown = shown[np.argsort(train.labels[shown], kind="stable")]
     classes = about["classes"]
-    samples = [{"image": data_uri(train.images[i]), "label": classes[int(train.labels[i])]} for i in shown]
+    samples = [{"image": data_uri(train.inputs[i]), "label": classes[int(train.labels[i])]} for i in shown]
     context.write_facts({"data": {**about, "samples": samples}})

@@ -77,7 +77,7 @@ def train_step(training: Training, batch: Batch) -> float:
 def forward(training: Training, batch: Batch) -> Tensor:
     """The loss of one micro-batch, with all methods."""
     with autocast(training.precision, training.runtime.kind):
-        outputs = training.replica(batch.images)
+        outputs = training.replica(batch.inputs)
         loss = training.task.loss(outputs, batch)
         for method in training.methods:
             loss = method.loss(loss, outputs, batch)
@@ -92,12 +92,12 @@ def learning_rate(training: Training, step: int) -> float:
 
 def micro_batches(batch: Batch, parts: int) -> Iterator[tuple[Batch, bool]]:
     """Equal parts of a batch, and whether each is the last."""
-    size = len(batch.images) // parts
+    size = len(batch.inputs) // parts
     for index in range(parts):
         part = slice(index * size, (index + 1) * size)
         piece = replace(
             batch,
-            images=batch.images[part],
+            inputs=batch.inputs[part],
             targets=batch.targets[part],
             ids=batch.ids[part],
             first=batch.first + index * size,

@@ -47,7 +47,7 @@ class Mixup(Method):
             part = slice(start, start + self.group)
             weight = self._weight(batch.step, (batch.first + start) // self.group)
             weights = torch.full((len(targets[part]),), weight, device=targets.device)
-            mixed = mixup(batch.images[part], targets[part], weights)
+            mixed = mixup(batch.inputs[part], targets[part], weights)
             images.append(mixed[0])
             soft.append(mixed[1])
         return replace(batch, inputs=torch.cat(images), targets=torch.cat(soft))
