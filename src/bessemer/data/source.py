@@ -81,7 +81,7 @@ def open_digits(config: DataConfig) -> Source:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    pixels = np.rint(digits.inputs * (255 / 16)).astype(np.uint8)[..., None]
+    pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
     names = [f"digits[{i}]" for i in range(len(pixels))]
     classes = [str(name) for name in digits.target_names]
     return from_arrays(config, classes, pixels, digits.target, names, [""] * len(names))
