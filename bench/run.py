@@ -20,11 +20,11 @@ from tables import print_head, print_row
 from techniques import bench_techniques
 from torch.nn import functional as F
 
-from bessemer.data.augment import BORDERS, Draws, draw, matrices, warp
+from bessemer.data.augment.warp import BORDERS, Draws, draw, matrices, warp
 from bessemer.data.config import AugmentConfig
 from bessemer.evaluate.benchmark import interleave, speedup, summarize
 from bessemer.export.bench import bench_models, bench_table
-from bessemer.model.config import ModelConfig
+from bessemer.model.config import ResNetConfig
 from bessemer.model.layers import set_ghost
 from bessemer.model.state import Architecture
 from bessemer.runtime import Runtime, available_threads, machine, use
@@ -103,7 +103,7 @@ def bench_step() -> None:
     labels = torch.arange(256) % 10
     runners: dict[str, Callable[[], object]] = {}
     for precision, ghost in (("fp32", 256), ("bf16", 256), ("bf16", 64), ("bf16", 32)):
-        network = build(ModelConfig(), 10, [0.3], [0.3])
+        network = build(ResNetConfig(), 10, [0.3], [0.3])
         set_ghost(network, ghost)
         optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, nesterov=True)
         runners[f"{precision}, statistics over {ghost}"] = partial(
@@ -130,7 +130,7 @@ def one_step(
             module.pending.clear()
 
 
-def build(config: ModelConfig, classes: int, mean: list[float], std: list[float]) -> torch.nn.Module:
+def build(config: ResNetConfig, classes: int, mean: list[float], std: list[float]) -> torch.nn.Module:
     """A fresh network."""
     arguments = {"classes": classes, "mean": mean, "std": std, **config.model_dump(exclude={"name"})}
     return Architecture("resnet", arguments).build()

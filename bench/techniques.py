@@ -17,7 +17,7 @@ from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batches, Dataset, Samples
 from bessemer.data.prepare import prepare
 from bessemer.export.parity import torch_logits
-from bessemer.model.config import ModelConfig
+from bessemer.model.config import ResNetConfig
 from bessemer.model.state import Architecture
 from bessemer.runtime import Runtime, available_threads, use
 from bessemer.task.classify import Classify
@@ -29,7 +29,7 @@ TRAIN = TrainConfig(
     epochs=30, batch_size=64, optimizer=OptimizerConfig(learning_rate=0.1), label_smoothing=0.1, ema=0.99
 )
 AUGMENT = AugmentConfig(crop=1, rotate=10, scale=[0.9, 1.1])
-MODEL = ModelConfig(stem_width=32, widths=[32, 64, 128], strides=[1, 2, 2])
+MODEL = ResNetConfig(stem_width=32, widths=[32, 64, 128], strides=[1, 2, 2])
 CONSTANT = ScheduleConfig(name="constant", warmup=0.0)
 VARIANTS: dict[str, tuple[TrainConfig, AugmentConfig]] = {
     "all of it": (TRAIN, AUGMENT),

@@ -7,11 +7,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from numpy.typing import NDArray
 from torch import nn
 
 from bessemer.compress.quantize import quantize
@@ -23,6 +25,7 @@ from bessemer.task.classify import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit
 
+Array = NDArray[Any]
 CLASSES = 3
 # Variables that stay once set: by pytest, by bessemer.runtime.use, by importing scikit-learn and torch's compiler.
 LASTING = {
@@ -189,3 +192,43 @@ def int8_file(
     path = tmp_path_factory.mktemp("int8") / "model.onnx"
     export_onnx(quantized[1], torch.from_numpy(samples.inputs[:2]), path)
     return path
+
+
+VOCABULARY, MAX_TOKENS = 60, 24
+
+
+@pytest.fixture(scope="session")
+def text_architecture() -> Architecture:
+    """An encoder of two blocks with four heads, which reads 16 of 24 tokens in order."""
+    sizes = {"width": 16, "layers": 2, "heads": 4, "feedforward": 24, "dropout": 0.1, "context": 16, "pairs": 64}
+    return Architecture(
+        "encoder",
+        {"classes": CLASSES, "vocabulary": VOCABULARY, "pad": 0, "max_tokens": MAX_TOKENS, **sizes},
+    )
+
+
+@pytest.fixture(scope="session")
+def make_encoder(text_architecture: Architecture) -> Callable[..., nn.Module]:
+    """Build the tiny encoder from a seed, in evaluation mode, every weight of which matters."""
+
+    def make(seed: int = 0) -> nn.Module:
+        network = text_architecture.build().eval()
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for name, weight in network.named_parameters():
+                scale = 0.05 if name.startswith("evidence") else 0.3
+                weight.copy_(torch.randn(weight.shape, generator=generator) * scale + ("norm" in name))
+        return network
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tokens() -> Array:
+    """Token ids int32 (40, 24) of uneven length, the last document without any."""
+    generator = np.random.default_rng(0)
+    ids = generator.integers(1, VOCABULARY, (40, MAX_TOKENS), dtype=np.int32)
+    lengths = generator.integers(1, MAX_TOKENS + 1, 40)
+    lengths[:3], lengths[-1] = (MAX_TOKENS, 1, 16), 0
+    ids[np.arange(MAX_TOKENS) >= lengths[:, None]] = 0
+    return ids

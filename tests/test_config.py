@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import Field
 
-from bessemer.config import all_keys, build, dump_yaml, parse_yaml
+from bessemer.config import Config, all_keys, build, dump_yaml, parse_yaml
 from bessemer.errors import RecipeError
+from bessemer.model.config import ModelConfig, ResNetConfig
 from bessemer.recipe import Recipe, load_recipe
 
 DIGITS = "data: {source: digits}\n"
@@ -39,6 +41,46 @@ def refuse(load):
         return str(refused.value)
 
     return message
+
+
+# --- a group whose keys depend on its name ----------------------------------------------------------------
+
+
+class Fleet(Config):
+    """Stands for a recipe: a group of one of several classes, and a list of groups."""
+
+    model: ModelConfig = ResNetConfig()
+    others: list[ResNetConfig] = Field([])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("model:\n  name: resnet\n  witdhs: [3]\n", "r.yaml:3: model.witdhs: unknown key, did you mean widths?"),
+        ("model:\n  name: encoder\n  widht: 3\n", "r.yaml:3: model.widht: unknown key, did you mean width?"),
+        ("model: {name: encoder, layers: 0}\n", "r.yaml:1: model.layers: input should be greater than or equal"),
+        ("model:\n  name: encoder\n  width: 9\n", "r.yaml:1: model: model.width (9) must be a multiple"),
+        ("model: {name: rsnet}\n", "model.name: unknown choice 'rsnet', did you mean resnet? known: resnet,"),
+        ("model: {name: x}\n", "model.name: unknown choice 'x', known: resnet, encoder, sound"),
+        ("model: {layers: 3}\n", "r.yaml:1: model.name: required, but not given"),
+        ("others:\n - stem_width: 4\n - widht: 3\n", "r.yaml:3: others.1.widht: unknown key, did you mean w"),
+    ],
+)
+def test_a_problem_in_a_group_of_several_kinds_names_the_right_key(text, wanted):
+    with pytest.raises(RecipeError) as refused:
+        build(Fleet, parse_yaml(text, "r.yaml"))
+    assert wanted in str(refused.value)
+
+
+def test_a_key_of_another_kind_is_refused_with_the_keys_of_this_one():
+    with pytest.raises(RecipeError, match="unknown key; known here: name, stem, stem_width, widths, blocks"):
+        build(Fleet, parse_yaml("model: {name: resnet, feedforward: 3}\n", "r.yaml"))
+
+
+def test_the_keys_of_every_kind_are_known_once():
+    keys = all_keys(Fleet)
+    assert {"model.name", "model.widths", "model.feedforward", "others.widths"} <= set(keys)
+    assert len(keys) == len(set(keys))
 
 
 # --- unknown keys and wrong types -----------------------------------------------------------------------
@@ -339,7 +381,7 @@ def schema_keys(schema: dict[str, Any], group: dict[str, Any], prefix: str = "")
     keys = set()
     for name, about in group["properties"].items():
         keys.add(prefix + name)
-        for option in [about, *about.get("anyOf", [])]:
+        for option in [about, *about.get("anyOf", []), *about.get("oneOf", []), about.get("items", {})]:
             if "$ref" in option:
                 inner = schema["$defs"][option["$ref"].rpartition("/")[2]]
                 keys |= schema_keys(schema, inner, f"{prefix}{name}.")

@@ -125,7 +125,24 @@ def _stage_command(stage: str, text: str) -> None:
     app.command(stage, help=text)(command)
 
 
-_stage_command("prepare", "Run a recipe up to prepared data.")
+@app.command()
+def prepare(
+    recipe: RecipeFile,
+    out: Out = None,
+    set: Set = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Also write a sheet of augmented samples, to look at.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a recipe up to prepared data."""
+    from bessemer.pipeline import preview as preview_run
+
+    _run(recipe, out, set, "prepare", 1, as_json)
+    if preview:
+        typer.echo(f"Preview: {preview_run(recipe, out, set or [])}", err=as_json)
+
+
 _stage_command("train", "Run a recipe up to the trained parent.")
 _stage_command("evaluate", "Run a recipe up to the parent's measured quality.")
 _stage_command("compress", "Run a recipe up to the compressed model that meets the contract.")
@@ -135,15 +152,16 @@ _stage_command("export", "Run a recipe up to the exported file; the same as run.
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder or an exported folder.")],
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Image files, or folders of them.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Files of the kind the model takes, or folders of them.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to show.")] = 3,
     as_json: AsJson = False,
 ) -> None:
-    """Classify image files with a shipped model."""
-    from bessemer.export.predictor import Predictor, image_files
+    """Classify files (images, texts, recordings) with a shipped model."""
+    from bessemer.export.inputs import input_files
+    from bessemer.export.predictor import Predictor
 
     predictor = Predictor(model)
-    results = list(predictor.predict(image_files(inputs), top))
+    results = list(predictor.predict(input_files(inputs, predictor.modality), top))
     if as_json:
         typer.echo(json.dumps(results, indent=1))
     else:
@@ -152,7 +170,7 @@ def predict(
     if all("error" in result for result in results):
         from bessemer.errors import DataError
 
-        raise DataError("none of the files could be read", "give images in a common format")
+        raise DataError("none of the files could be read", f"give {predictor.modality} files in a common format")
 
 
 def _describe(result: dict[str, Any]) -> str:

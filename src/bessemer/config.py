@@ -11,9 +11,10 @@ import difflib
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -150,54 +151,84 @@ def build(kind: type[C], document: Document) -> C:
 
 
 def _explain(kind: type[BaseModel], document: Document, problem: Any) -> str:
-    path = tuple(part for part in problem["loc"])
+    path, owner = _walk(kind, problem["loc"])
+    if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        path = (*path, problem["ctx"]["discriminator"].strip("'"))
     key = ".".join(str(part) for part in path)
     place = document.place(path)
     lead = f"{place}: " if place.startswith("--set ") and place.endswith(key) else f"{place}: {key}: "
     if not path:
         lead = f"{place}: "
     if problem["type"] == "extra_forbidden":
-        return f"{lead}unknown key{_nearest(kind, path)}"
-    if problem["type"] == "missing":
+        return f"{lead}unknown key{_nearest(kind, owner, path)}"
+    if problem["type"] in ("missing", "union_tag_not_found"):
         return f"{lead}required, but not given"
+    if problem["type"] == "union_tag_invalid":
+        return f"{lead}{_unknown_choice(problem['ctx'])}"
     message: str = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return lead + message
     return f"{lead}{message[0].lower()}{message[1:]}, got {problem['input']!r}"
 
 
-def _nearest(kind: type[BaseModel], path: KeyPath) -> str:
-    """`, did you mean ...?` from the keys of the same group, then from all keys of the recipe."""
-    siblings = _group(kind, path[:-1])
-    wrong = str(path[-1])
+def _unknown_choice(facts: dict[str, Any]) -> str:
+    known = [name.strip("' ") for name in facts["expected_tags"].split(",")]
+    near = difflib.get_close_matches(facts["tag"], known, n=1, cutoff=0.6)
+    guess = f"did you mean {near[0]}? " if near else ""
+    return f"unknown choice {facts['tag']!r}, {guess}known: {', '.join(known)}"
+
+
+def _walk(kind: type[BaseModel], loc: Sequence[str | int]) -> tuple[KeyPath, type[BaseModel] | None]:
+    """The key that pydantic's `loc` stands for, and the settings class that its last part belongs to.
+
+    After a key that takes one of several classes, `loc` has the name of the class chosen, which is no key.
+    """
+    path: list[str | int] = []
+    current: type[BaseModel] | None = kind
+    owner = current
+    choices: dict[str, type[BaseModel]] = {}
+    for part in loc:
+        if part in choices:
+            current, choices = choices[str(part)], {}
+            continue
+        path.append(part)
+        owner = current
+        if isinstance(part, int):  # a place in a list of the same class
+            continue
+        field = current.model_fields.get(part) if current else None
+        choices = _choices(field) if field else {}
+        classes = _settings_classes(field.annotation) if field else []
+        current = classes[0] if classes else None
+    return tuple(path), owner
+
+
+def _choices(field: FieldInfo) -> dict[str, type[BaseModel]]:
+    """The classes that a key takes by the value of one of their keys."""
+    name = field.discriminator
+    if not isinstance(name, str):
+        return {}
+    classes = _settings_classes(field.annotation)
+    return {tag: one for one in classes for tag in get_args(one.model_fields[name].annotation)}
+
+
+def _nearest(kind: type[BaseModel], owner: type[BaseModel] | None, path: KeyPath) -> str:
+    """`, did you mean ...?` from the keys of the same group, then from all other keys of the recipe."""
+    siblings = list(owner.model_fields) if owner else []
+    wrong, own = str(path[-1]), ".".join(str(part) for part in path)
     near = difflib.get_close_matches(wrong, siblings, n=1, cutoff=0.6)
     if near:
         return f", did you mean {near[0]}?"
-    everywhere = [name for name in all_keys(kind) if name.rpartition(".")[2] == wrong]
+    everywhere = [name for name in all_keys(kind) if name.rpartition(".")[2] == wrong and name != own]
     if everywhere:
         return f", did you mean {everywhere[0]}?"
     return f"; known here: {', '.join(siblings)}" if siblings else ""
 
 
-def _group(kind: type[BaseModel], path: KeyPath) -> list[str]:
-    current: type[BaseModel] | None = kind
-    for part in path:
-        field = current.model_fields.get(str(part)) if current is not None else None
-        current = _settings_class(field.annotation) if field else None
-        if current is None:
-            return []
-    assert current is not None
-    return list(current.model_fields)
-
-
-def _settings_class(annotation: Any) -> type[BaseModel] | None:
+def _settings_classes(annotation: Any) -> list[type[BaseModel]]:
+    """The settings classes that stand anywhere in an annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _settings_class(argument)
-        if found:
-            return found
-    return None
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _settings_classes(part)]
 
 
 def all_keys(kind: type[BaseModel], prefix: str = "") -> list[str]:
@@ -205,10 +236,9 @@ def all_keys(kind: type[BaseModel], prefix: str = "") -> list[str]:
     keys = []
     for name, field in kind.model_fields.items():
         keys.append(prefix + name)
-        inner = _settings_class(field.annotation)
-        if inner:
+        for inner in _settings_classes(field.annotation):
             keys += all_keys(inner, f"{prefix}{name}.")
-    return keys
+    return list(dict.fromkeys(keys))
 
 
 def dump_yaml(values: Mapping[str, Any]) -> str:

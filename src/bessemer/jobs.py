@@ -96,7 +96,13 @@ def train(job: FitJob, runtime: Runtime, progress: Progress) -> None:
         done = fit(
             model,
             Classify(len(dataset.about["classes"])),
-            Batches(dataset.split("train"), config.batch_size, job.seed, AugmentConfig(**job.augment)),
+            Batches(
+                dataset.split("train"),
+                config.batch_size,
+                job.seed,
+                dataset.augmenter(AugmentConfig(**job.augment)),
+                dataset.weights,
+            ),
             config,
             methods=_teaching(job, model),
             seed=job.seed,

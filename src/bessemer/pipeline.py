@@ -132,6 +132,20 @@ def run(
     return result
 
 
+def preview(recipe: str | Path, out: str | Path | None = None, settings: Sequence[str] = ()) -> Path:
+    """Write a sheet of augmented samples of a prepared run, as training will see them; returns its path."""
+    from bessemer.data.dataset import Dataset
+    from bessemer.stages.preview import write_preview
+
+    loaded = load_recipe(Path(recipe), settings)
+    folder = Path(out) if out is not None else Path("runs") / loaded.name
+    stage = STAGES[0]
+    cache = Cache(folder)
+    prepared = cache.path(stage.name, cache.key(stage.name, dependencies(stage, loaded, {})))
+    open_artifact(prepared)
+    return write_preview(Dataset(prepared), loaded.augment, prepared / "tokenizer.json", loaded.seed, folder)
+
+
 def refuse_another_recipe(recipe: Recipe, folder: Path) -> None:
     """A run folder belongs to one recipe: another would leave its report beside the wrong model."""
     if (folder / "recipe.yaml").exists():
@@ -291,6 +305,7 @@ def is_refused(contract: Mapping[str, Any] | None) -> bool:
 
 def _refuse_where_missed(result: Run) -> None:
     """Raise ContractError where the contract was judged and not met."""
+    from bessemer.report.facts import missed
     from bessemer.report.table import pareto_table
 
     contract = result.report["contract"]
@@ -299,9 +314,8 @@ def _refuse_where_missed(result: Run) -> None:
     if contract["chosen"] is None:
         problem = "no candidate meets the contract, so nothing ships"
     else:
-        missed = [v for v in contract["verdict"] if not v["met"]]
-        terms = ", ".join(f"{v['term']} wants {v['limit']:g}, got {v['value']:.4g}" for v in missed)
-        problem = f"{contract['chosen']} met the contract on the validation split, but on the test split: {terms}"
+        test = missed(result.report)
+        problem = f"{contract['chosen']} met the contract on the validation split, but on the test split: {test}"
     remedy = (
         "loosen a term of compress.contract, add rungs to compress.ladder, or train candidates longer; "
         f"see {result.path / 'report.html'}"

@@ -4,32 +4,63 @@ from __future__ import annotations
 
 import json
 import string
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bessemer.config import dump_yaml
 from bessemer.data.config import DataConfig
-from bessemer.data.source import Source, idx_files, open_source
+from bessemer.data.ingest import Job
+from bessemer.data.prepare import Selection, cleaner_for, tasks
+from bessemer.data.source import open_source
+from bessemer.data.source.detect import detect
 from bessemer.errors import DataError, UsageError
 
 LARGE_IMAGE = 96
 MAX_SIDE = 224
 WORK = 4e13  # multiply-adds of training that a two-core machine does in about ten minutes
+LOOKS = 5000  # rows that are looked at to choose sizes
+TEXT_VIEWS, AUDIO_VIEWS = 40_000, 60_000  # texts, and seconds of sound, that are trained on in a few minutes
+CHARACTERS_A_TOKEN = 3.5
+TEXT_LOOKS = 1000
+RARE = 5
+NOUNS = {"image": "images", "text": "texts", "audio": "recordings"}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the starter recipe says, from a look at the data."""
+    """What the starter recipe rests on: the data section, and what a look at the data found."""
 
-    kind: str
-    path: str
+    data: dict[str, Any]
     rows: int
-    classes: int
-    size: tuple[int, int]
-    channels: int
-    found_size: tuple[int, int]
+    counts: Counter[str]  # of each class
+    splits: Counter[str]
+    settled: dict[str, Any]
+    looks: list[Any]
+
+    @property
+    def name(self) -> str:
+        """A name for the run."""
+        known = set(string.ascii_letters + string.digits + "._-")
+        stem = Path(self.data["path"]).name.split(".")[0]
+        kept = "".join(letter if letter in known else "_" for letter in stem)
+        return kept.lstrip("._-") or "run"
+
+    @property
+    def min_class(self) -> int:
+        """Classes with fewer usable samples are set aside, unless that would leave few classes."""
+        rare = sum(count < RARE for count in self.counts.values())
+        return RARE if len(self.counts) - rare >= max(2, len(self.counts) / 2) else 1
+
+    @property
+    def batch(self) -> int:
+        """A batch size that gives a few dozen steps an epoch."""
+        return 256 if self.rows >= 20_000 else 64 if self.rows >= 500 else 32
 
 
 def write_recipe(data: Path, out: Path, force: bool = False) -> str:
@@ -39,94 +70,109 @@ def write_recipe(data: Path, out: Path, force: bool = False) -> str:
     """
     if out.exists() and not force:
         raise UsageError(f"{out}: is there already", "give another name with -o, or --force to replace it")
-    plan = look(data)
+    if not data.exists():
+        raise DataError(f"{data}: no such file or folder", "give the folder or file that holds the data")
+    plan, modality = look(data)
     try:
-        out.write_text(recipe_text(plan, out), encoding="utf-8")
+        out.write_text(TEMPLATES[modality](plan, out), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{out}: cannot be written: {error.strerror}", "give another place with -o") from error
-    shape = f"{plan.size[0]}x{plan.size[1]} {'gray' if plan.channels == 1 else 'RGB'}"
-    return f"{plan.rows:,} images of {plan.classes} classes, {shape}: wrote {out}\nNext: bessemer run {out}"
+    shape = DESCRIBE[modality](plan)
+    found = f"{plan.rows:,} {NOUNS[modality]} of {len(plan.counts)} classes, {shape}"
+    return f"{found}: wrote {out}\nNext: bessemer run {out}"
 
 
-def look(data: Path) -> Plan:
-    """Find out what kind of data a folder holds."""
-    if not data.exists():
-        raise DataError(f"{data}: no such folder", "give the folder that holds the data")
-    folder = data if data.is_dir() else data.parent
-    if idx_files(folder):
-        return plan_for("idx", folder)
-    if data.is_file():
-        raise DataError(
-            f"{data}: not a kind of file that is known", "give a folder per class, or a folder of IDX files"
-        )
-    return plan_for("image_folder", folder)
+def look(data: Path) -> tuple[Plan, str]:
+    """Find out what kind of data a folder or file holds, and what sizes suit it."""
+    values = detect(data)
+    values["path"] = str(Path(values["path"]).resolve())
+    config = DataConfig(**values)
+    job = Job([open_source(config)], cleaner_for(config))
+    rows = [row for task in tasks(job, Selection()) for row in job.count(*task)]
+    looks = list(islice((one for task in tasks(job, Selection()) for one in job.survey(*task)), LOOKS))
+    if not looks:
+        raise DataError(f"{data}: none of its {len(rows)} files can be read", "check that they are not damaged")
+    job.cleaner.settle(iter(looks))
+    if config.modality == "text":
+        looks = text_lengths(job)
+    counts = Counter(label for label, _ in rows if label is not None)
+    splits = Counter(split for _, split in rows if split)
+    return Plan(values, len(rows), counts, splits, job.cleaner.settled, looks), config.modality
 
 
-def plan_for(kind: str, folder: Path) -> Plan:
-    """Open the source and choose the size of the images."""
-    values: dict[str, Any] = {"source": kind, "path": str(folder.resolve())}
-    if kind == "image_folder":  # the largest allowed size: only the header of each file is read
-        found = open_source(DataConfig(**values, size=None, color="auto")) if _fits(values) else None
-        source = found or open_source(DataConfig(**values, size=[MAX_SIDE, MAX_SIDE]))
-    else:
-        source = open_source(DataConfig(**values))
-    return Plan(
-        kind=kind,
-        path=str(folder.resolve()),
-        rows=len(source.names),
-        classes=len(np.unique(source.labels)),
-        size=_reduced(source),
-        channels=source.shape[2],
-        found_size=source.shape[:2],
-    )
+def text_lengths(job: Job) -> list[float]:
+    """Characters of the first clean texts."""
+    cleaned = (job.clean(*task) for task in tasks(job, Selection()))
+    lengths = (length for done in cleaned for length, size in zip(done.lengths, done.sizes, strict=True) if size)
+    return list(islice(lengths, TEXT_LOOKS)) or [1.0]
 
 
-def _fits(values: dict[str, Any]) -> bool:
-    try:
-        open_source(DataConfig(**values))
-    except DataError as error:
-        if "larger than a classifier needs" in error.problem:
-            return False
-        raise
-    return True
-
-
-def _reduced(source: Source) -> tuple[int, int]:
-    """The images' size, its longer side at most MAX_SIDE, sides a multiple of 4 where it is reduced."""
-    height, width = source.shape[:2]
-    longest = max(height, width)
-    if longest <= MAX_SIDE:
-        return height, width
-    factor = MAX_SIDE / longest
-    return max(4, round(height * factor / 4) * 4), max(4, round(width * factor / 4) * 4)
-
-
-def recipe_text(plan: Plan, out: Path) -> str:
-    """The recipe as commented YAML."""
-    large = min(plan.size) >= LARGE_IMAGE
-    batch = 256 if plan.rows >= 20_000 else 64 if plan.rows >= 500 else 32
-    ghost = min(64, batch)
-    strides = [1, 2, 2] if large or min(plan.size) < 16 else [2, 2, 2]
-    crop = max(1, round(min(plan.size) / 14))
-    epochs = _epochs(plan, large)
-    flip = "horizontal" if plan.channels == 3 else "none"
-    size = f"[{plan.size[0]}, {plan.size[1]}]"
+def header(plan: Plan, out: Path, noun: str, found: str) -> str:
+    """The lines above the recipe."""
+    largest, smallest = plan.counts.most_common(1)[0], plan.counts.most_common()[-1]
     return f"""\
-# {plan.rows:,} images of {plan.classes} classes, commonest size {plan.found_size[0]}x{plan.found_size[1]}.
+# {plan.rows:,} {noun} of {len(plan.counts)} classes, {found}.
+# The largest class is {largest[0]!r} with {largest[1]:,}, the smallest {smallest[0]!r} with {smallest[1]:,}.
 # Run it with: bessemer run {out.name}
 # Every key and its meaning: bessemer schema. Try changes with --set, for example --set train.epochs=5.
-name: {json.dumps(_name(plan.path))}
+name: {json.dumps(plan.name)}
 seed: 0
 data:
-  source: {plan.kind}
-  path: {json.dumps(plan.path, ensure_ascii=False)}
-  size: {size} # height, width; smaller is faster
-  split: {{test: 0.2, validation: 0.1}} # used where the data brings no split of its own
+{data_section(plan)}"""
+
+
+def data_section(plan: Plan) -> str:
+    """The source, its columns, and what is done with rare classes and splits."""
+    lines = [f"  source: {plan.data['source']}", f"  path: {json.dumps(plan.data['path'], ensure_ascii=False)}"]
+    for name, value in plan.data.items():
+        if name not in ("source", "path"):
+            lines.append("  " + dump_yaml({name: value}).rstrip().replace("\n", "\n  "))
+    if plan.min_class > 1:
+        lines.append(
+            f"  min_class: {plan.min_class} # classes with fewer usable samples are set aside and reported"
+        )
+    lines.append("  max_quarantined: 0.3 # stop when a larger share is broken")
+    given = f"the data brings {', '.join(sorted(plan.splits))}" if plan.splits else "of every class"
+    lines.append(f"  split: {{test: 0.2, validation: 0.1}} # {given}")
+    return "\n".join(lines) + "\n"
+
+
+def compress_section(rate: str, batch: int, epochs: int, extra: str = "") -> str:
+    """The contract, and how candidates are trained."""
+    return f"""\
+compress:
+  contract: # what the shipped file must hold against the parent; a run that can't, refuses
+    max_drop: 0.02 # accuracy that may be lost: 0.02 is two points
+    min_speedup: 1.2 # in ONNX Runtime, at batch 64
+    min_shrink: 2.5
+  ladder: [0.75, 0.5, 0.25] # shares of the channels kept, from gentle to harsh
+  train:
+    epochs: {epochs}
+    batch_size: {batch}
+    optimizer: {rate}
+{extra}"""
+
+
+# --- images ---------------------------------------------------------------------------------------------
+
+
+def image_recipe(plan: Plan, out: Path) -> str:
+    """The recipe for images as commented YAML."""
+    height, width = plan.settled["size"]
+    gray, batch = plan.settled["gray"], plan.batch
+    large = min(height, width) >= LARGE_IMAGE
+    strides = [1, 2, 2] if large or min(height, width) < 16 else [2, 2, 2]
+    epochs = image_epochs(plan, large)
+    ghost = min(64, batch)
+    rate = {256: 0.2, 64: 0.1, 32: 0.05}[batch]
+    ema = 0.998 if batch == 256 else 0.99
+    fine = f"    ghost_batch: {ghost}\n    ema: {ema}\n"
+    return f"""\
+{header(plan, out, "images", f"at {height}x{width}")}\
+  size: [{height}, {width}] # height, width; smaller is faster
 augment:
-  crop: {crop} # shift by up to so many pixels
-  flip: {flip} # horizontal suits photographs and clothes; none suits digits, letters and signs
-  rotate: 8 # degrees each way
-  scale: [0.9, 1.1]
+  preset: light # light, standard or strong; look at it: bessemer prepare {out.name} --preview
+  flip: {"none" if gray else "horizontal"} # horizontal suits photographs; none suits digits, letters and signs
 model:
   stem: {"large" if large else "small"} # large starts with stride 4, for images of about 100 pixels or more
   stem_width: 32
@@ -137,33 +183,96 @@ train:
   epochs: {epochs} # more is better up to a point; look at the learning curve in the report
   batch_size: {batch}
   ghost_batch: {ghost}
-  optimizer: {{name: sgd, learning_rate: {0.2 if batch == 256 else 0.1 if batch == 64 else 0.05}}}
+  optimizer: {{name: sgd, learning_rate: {rate}}}
   label_smoothing: 0.1
-  ema: {0.998 if batch == 256 else 0.99}
-compress:
-  contract: # what the shipped file must hold against the parent; a run that can't, refuses
-    max_drop: 0.02 # accuracy that may be lost: 0.02 is two points
-    min_speedup: 1.5 # in ONNX Runtime, at batch 64
-    min_shrink: 4
-  ladder: [0.75, 0.5, 0.25] # shares of the channels kept, from gentle to harsh
-  train:
-    epochs: {max(2, round(epochs / 3))}
-    batch_size: {batch}
-    ghost_batch: {ghost}
-    optimizer: {{name: sgd, learning_rate: {0.1 if batch == 256 else 0.05}}}
-    ema: {0.998 if batch == 256 else 0.99}
-"""
+  ema: {ema}
+{compress_section(f"{{name: sgd, learning_rate: {rate / 2:g}}}", batch, max(2, round(epochs / 3)), fine)}"""
 
 
-def _epochs(plan: Plan, large: bool) -> int:
+def image_epochs(plan: Plan, large: bool) -> int:
     """Epochs that keep training near ten minutes on two cores, within 5 to 60."""
-    pixels = plan.size[0] * plan.size[1] / (16 if large else 1)
-    strided = 4 if not large and min(plan.size) >= 16 else 1
+    height, width = plan.settled["size"]
+    pixels = height * width / (16 if large else 1)
+    strided = 4 if not large and min(height, width) >= 16 else 1
     operations = plan.rows * pixels / strided * 300_000  # of one pass forward and back, by this family of networks
     return int(np.clip(round(WORK / operations), 5, 60))
 
 
-def _name(path: str) -> str:
-    known = set(string.ascii_letters + string.digits + "._-")
-    kept = "".join(letter if letter in known else "_" for letter in Path(path).name)
-    return kept.lstrip("._-") or "run"
+# --- text -----------------------------------------------------------------------------------------------
+
+
+def text_recipe(plan: Plan, out: Path) -> str:
+    """The recipe for text as commented YAML."""
+    lengths = np.array(plan.looks)
+    tokens = float(np.percentile(lengths, 90)) / CHARACTERS_A_TOKEN
+    longest = int(np.clip(2 ** np.ceil(np.log2(tokens)), 64, 2048))
+    context = min(longest, 128)
+    batch = 32 if plan.rows < 5000 else 64
+    epochs = int(np.clip(round(TEXT_VIEWS / plan.rows), 6, 30))
+    fine = "    ema: 0.99\n"
+    return f"""\
+{header(plan, out, "texts", f"half of them longer than {int(np.median(lengths)):,} characters")}\
+  text:
+    max_tokens: {longest} # longer texts are cut here
+    tokenizer: {{kind: bpe, vocabulary: 8000}} # trained on the training split
+augment:
+  token_mask: 0.1 # light, standard and strong are presets; look at them: bessemer prepare {out.name} --preview
+model: # a small Transformer that reads, beside a bag of tokens and pairs that counts
+  width: 128
+  layers: 2
+  heads: 4
+  feedforward: 256
+  context: {context} # first tokens that the Transformer reads; the bag counts all
+train:
+  epochs: {epochs} # more is better up to a point; look at the learning curve in the report
+  batch_size: {batch}
+  ghost_batch: {batch}
+  optimizer: {{name: adamw, learning_rate: 0.002}}
+  label_smoothing: 0.1
+  ema: 0.99
+{compress_section("{name: adamw, learning_rate: 0.001}", batch, max(2, round(epochs / 4)), fine)}"""
+
+
+# --- audio ----------------------------------------------------------------------------------------------
+
+
+def audio_recipe(plan: Plan, out: Path) -> str:
+    """The recipe for sound as commented YAML."""
+    rate, seconds = plan.settled["rate"], plan.settled["samples"] / plan.settled["rate"]
+    epochs = int(np.clip(round(AUDIO_VIEWS / (plan.rows * seconds)), 10, 40))
+    fine = "    ghost_batch: 32\n    ema: 0.99\n"
+    return f"""\
+{header(plan, out, "recordings", f"half of them longer than {np.median(plan.looks):.1f} s")}\
+  audio:
+    rate: {rate} # samples a second
+    seconds: {seconds:g} # length of a clip
+augment:
+  preset: standard # light, standard or strong; look at it: bessemer prepare {out.name} --preview
+model: # log-mel features and a residual network
+  stem: large
+  stem_width: 16
+  widths: [32, 64, 128]
+  blocks: [1, 1, 1]
+  strides: [1, 2, 2]
+train:
+  epochs: {epochs} # more is better up to a point; look at the learning curve in the report
+  batch_size: 32
+  ghost_batch: 32
+  optimizer: {{name: sgd, learning_rate: 0.05}}
+  label_smoothing: 0.1
+  ema: 0.99
+{compress_section("{name: sgd, learning_rate: 0.025}", 32, max(3, round(epochs / 3)), fine)}"""
+
+
+TEMPLATES: dict[str, Callable[[Plan, Path], str]] = {
+    "image": image_recipe,
+    "text": text_recipe,
+    "audio": audio_recipe,
+}
+DESCRIBE: dict[str, Callable[[Plan], str]] = {
+    "image": lambda plan: (
+        f"{plan.settled['size'][0]}x{plan.settled['size'][1]} {'gray' if plan.settled['gray'] else 'RGB'}"
+    ),
+    "text": lambda plan: f"half of them longer than {int(np.median(plan.looks)):,} characters",
+    "audio": lambda plan: f"clips of {plan.settled['samples'] / plan.settled['rate']:.1f} s",
+}

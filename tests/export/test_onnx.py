@@ -123,8 +123,8 @@ def pointing_to(folder: Path, location: str) -> Path:
     weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4])
     weight.data_location = TensorProto.EXTERNAL
     weight.external_data.add(key="location", value=location)
-    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [4]) for name in ("images", "logits"))
-    add = helper.make_node("Add", ["images", "w"], ["logits"])
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [4]) for name in ("inputs", "logits"))
+    add = helper.make_node("Add", ["inputs", "w"], ["logits"])
     graph = helper.make_graph([add], "g", [x], [y], [weight])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     (folder / "model.onnx").write_bytes(model.SerializeToString())

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from bessemer.model.config import ModelConfig
+from bessemer.model.config import ResNetConfig
 from bessemer.model.measure import flops, parameters
 from bessemer.model.resnet import resnet
 
@@ -37,7 +37,7 @@ def test_a_linear_layer_counts_by_its_formula(batch):
 
 
 def test_a_residual_network_is_the_sum_of_its_layers():
-    settings = ModelConfig(stem_width=4, widths=[4, 6], blocks=[1, 1], strides=[1, 2]).model_dump()
+    settings = ResNetConfig(stem_width=4, widths=[4, 6], blocks=[1, 1], strides=[1, 2]).model_dump()
     model = resnet(3, [0.5], [0.25], **settings)
     layers = [
         convolution(1, 4, 3, 8, 8),  # stem

@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from bessemer.model.config import ModelConfig
+from bessemer.model.config import ResNetConfig
 from bessemer.model.layers import GhostBatchNorm2d
 from bessemer.model.resnet import BasicBlock, ResNet, resnet
 
@@ -15,7 +15,7 @@ from bessemer.model.resnet import BasicBlock, ResNet, resnet
 def small(channels: int = 1, classes: int = 4, **other) -> ResNet:
     values = {"stem_width": 4, "widths": [4, 6], "blocks": [1, 2], "strides": [1, 2]} | other
     torch.manual_seed(0)
-    settings = ModelConfig(**values).model_dump()
+    settings = ResNetConfig(**values).model_dump()
     return resnet(classes, [0.5] * channels, [0.25] * channels, **settings)
 
 
@@ -108,4 +108,4 @@ def test_all_normalizations_are_ghost_batch_normalizations():
 )
 def test_settings_that_cannot_be_are_refused(settings):
     with pytest.raises(ValidationError):
-        ModelConfig(**settings)
+        ResNetConfig(**settings)

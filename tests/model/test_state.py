@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from bessemer.errors import ArtifactError
-from bessemer.model.config import ModelConfig
+from bessemer.model.config import ResNetConfig
 from bessemer.model.state import Architecture, load_model, read_architecture, save_model
 
-SETTINGS = ModelConfig(stem_width=4, widths=[4, 6], blocks=[1, 1], strides=[1, 2]).model_dump()
+SETTINGS = ResNetConfig(stem_width=4, widths=[4, 6], blocks=[1, 1], strides=[1, 2]).model_dump()
 ARCHITECTURE = Architecture("resnet", {"classes": 3, "mean": [0.5], "std": [0.25], **SETTINGS})
 KEEP = {
     "edit": "keep_channels",

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from bessemer.errors import ArtifactError
-from bessemer.model.config import ModelConfig
+from bessemer.model.config import ResNetConfig
 from bessemer.model.layers import GhostBatchNorm2d
 from bessemer.model.resnet import resnet
 from bessemer.model.surgery import apply_edits
@@ -92,7 +92,7 @@ def test_frozen_weights_stay_frozen():
 
 
 def network() -> nn.Module:
-    settings = ModelConfig(stem_width=4, widths=[4, 6], blocks=[1, 1], strides=[1, 2]).model_dump()
+    settings = ResNetConfig(stem_width=4, widths=[4, 6], blocks=[1, 1], strides=[1, 2]).model_dump()
     torch.manual_seed(1)
     model = resnet(3, [0.5], [0.25], **settings)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Made-up reports: a whole run, a run stopped after training, and a run of many classes."""
+"""Made-up reports: whole runs, one stopped after training, one of many classes, messy data of each kind."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import copy
 import io
 import math
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from PIL import Image
+
+from bessemer.report import html
 
 METRICS = ("accuracy", "precision", "recall", "f1")
 
@@ -21,6 +24,206 @@ def picture(seed: int, side: int = 8) -> str:
     file = io.BytesIO()
     Image.frombytes("L", (side, side), pixels).save(file, format="PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def spectrogram(seed: int, bands: int = 32, frames: int = 96) -> str:
+    """A picture of a tone that glides, as a data URI."""
+    draw = random.Random(seed)
+    start, slope = draw.uniform(6, 26), draw.uniform(-0.15, 0.15)
+    pixels = bytes(
+        round(min(255.0, 30 * draw.random() + 225 * math.exp(-(((row - start - slope * column) / 2) ** 2))))
+        for row in range(bands)
+        for column in range(frames)
+    )
+    file = io.BytesIO()
+    Image.frombytes("L", (frames, bands), pixels).save(file, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+WORDS = (
+    "the",
+    "parser",
+    "reads",
+    "a",
+    "table",
+    "by",
+    "row",
+    "and",
+    "gives",
+    "back",
+    "what",
+    "it",
+    "found",
+    "as",
+    "list",
+    "of",
+)
+
+
+def prose(seed: int, words: int = 60) -> str:
+    """Some words in two lines."""
+    draw = random.Random(seed)
+    line = " ".join(draw.choices(WORDS, k=words // 2))
+    return f"{line.capitalize()}.\n{' '.join(draw.choices(WORDS, k=words // 2))}."
+
+
+SHOW = {"image": picture, "audio": spectrogram, "text": prose}
+SUFFIX = {"image": "png", "audio": "wav", "text": "txt"}
+NAMES = {
+    "image": ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
+    "audio": ["yes", "no", "up", "down", "left", "right"],
+    "text": ["asyncio", "email", "json", "tkinter", "unittest", "xml"],
+}
+LENGTHS = {
+    "image": {"unit": "pixels", "edges": [64, 256, 1024, 4096, 16384, 65536], "counts": [3, 60, 1500, 220, 12]},
+    "audio": {
+        "unit": "seconds",
+        "edges": [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5],
+        "counts": [4, 60, 310, 1200, 190, 31],
+    },
+    "text": {
+        "unit": "characters",
+        "edges": [20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 40960, 81920, 163840],
+        "counts": [12, 40, 90, 180, 260, 330, 300, 240, 170, 100, 50, 20, 3],
+    },
+}
+REASONS = {
+    "image": [
+        ("cannot be decoded", "broken", 21),
+        ("blank", "filtered", 9),
+        ("smaller than 4 pixels", "filtered", 3),
+    ],
+    "audio": [("cannot be decoded", "broken", 12), ("silent", "filtered", 17), ("clipped", "filtered", 4)],
+    "text": [
+        ("shorter than 20 characters", "filtered", 61),
+        ("repeats itself", "filtered", 25),
+        ("binary data", "broken", 4),
+    ],
+}
+REPAIRS = {
+    "image": {"turned by its EXIF orientation": 31, "16 bits made 8": 4},
+    "audio": {"resampled to 16,000 Hz": 240, "made mono": 61},
+    "text": {
+        "encoding windows-1252": 140,
+        "mojibake repaired": 22,
+        "HTML stripped": 310,
+        "boilerplate lines dropped": 75,
+    },
+}
+BASELINES = {"image": "logistic regression on pixels", "audio": "logistic regression on mean spectra"}
+
+
+def messy(kind: str) -> dict[str, Any]:
+    """A run on messy data of one kind, with all that preparation tells."""
+    names, show = NAMES[kind], SHOW[kind]
+    report = whole(names)
+    reasons = {reason: times for reason, _, times in REASONS[kind]}
+    kept, duplicates, leaks = 1795, 412, 38
+    about = report["data"] | {
+        "modality": kind,
+        "source": {"image": "image_folder", "audio": "audio_folder", "text": "table"}[kind],
+        "rows": kept + duplicates + leaks + sum(reasons.values()),
+        "kept": kept,
+        "quarantined": reasons,
+        "duplicates": duplicates,
+        "near_duplicates": 150,
+        "leaks": leaks,
+        "quarantined_samples": [
+            {
+                "path": f"{names[row % len(names)]}/{row:04d}.{SUFFIX[kind]}",
+                "reason": reason,
+                "detail": f"found {row + 3} in line {row}" if state == "filtered" else "the header is damaged",
+                "kind": state,
+                "shown": ("ab ab \x00\x1b" if kind == "text" else show(row)) if state == "filtered" else None,
+            }
+            for reason, state, times in REASONS[kind]
+            for row in range(times)
+        ],
+        "repairs": REPAIRS[kind],
+        "ignored": {".md": 12, ".DS_Store": 3, "": 2},
+        "conflicts": {
+            "count": 7,
+            "samples": [
+                {"paths": ["a/1", "deep/folder/of/b/2"], "labels": [names[0], names[1]]} for _ in range(3)
+            ],
+        },
+        "lengths": LENGTHS[kind],
+        "nearest": [
+            {
+                "similarity": 1 - 0.04 * row,
+                "state": state,
+                "a": side(kind, names[0], "train", row),
+                "b": side(kind, names[row % 2], "test" if state == "leak" else "train", row),
+            }
+            for row, state in enumerate(["duplicate", "leak", "kept"])
+        ],
+        "label_issues": [
+            {
+                **side(kind, "", "train", 40 + row),
+                "given": names[0],
+                "suggested": names[1],
+                "confidence": 0.97 - 0.1 * row,
+            }
+            for row in range(4)
+        ],
+        "label_check": {"checked": 1293, "found": 19, "accuracy": 0.88},
+        "samples": [sample(kind, seed) | {"label": names[seed % len(names)]} for seed in range(12)],
+        "balance": {
+            "largest": {"name": names[0], "count": 180},
+            "smallest": {"name": names[-1], "count": 12},
+            "ratio": 15.0,
+        },
+    }
+    if kind == "text":
+        about |= {
+            "tokens": {
+                "edges": [0, 32, 64, 96, 128, 160, 192, 224, 256],
+                "counts": [280, 410, 300, 230, 190, 140, 95, 150],
+                "truncated": 0.083,
+                "vocabulary": 8000,
+            },
+            "sources": [
+                {"source": "table", "path": "posts.csv", "rows": 1900, "weight": 1.0},
+                {"source": "text_folder", "path": "notes", "rows": about["rows"] - 1900, "weight": 0.5},
+            ],
+        }
+    if kind != "image":
+        del about["image"]
+    settings = {"text": {"max_tokens": 256}, "audio": {"rate": 16_000, "seconds": 1.0}}
+    recipe = report["recipe"] | {"data": report["recipe"]["data"] | {"source": about["source"]} | settings}
+    simple = BASELINES.get(kind, "logistic regression on TF-IDF")
+    return report | {
+        "name": f"{kind}-demo",
+        "data": about,
+        "recipe": recipe,
+        "baseline": {
+            "name": simple,
+            "accuracy": {"value": 0.9121, "low": 0.8912, "high": 0.9302},
+            "seconds": 3.2,
+            "train": 1293,
+        },
+        "mistakes": [
+            sample(kind, 70 + row)
+            | {
+                "path": f"x/{row}.{SUFFIX[kind]}",
+                "truth": names[row],
+                "predicted": names[-1],
+                "confidence": 0.9 - 0.1 * row,
+            }
+            for row in range(5)
+        ],
+    }
+
+
+def sample(kind: str, seed: int) -> dict[str, Any]:
+    """Something to show, as the stages write it."""
+    shown = SHOW[kind](seed)
+    return {"image": None, "text": shown} if kind == "text" else {"image": shown, "text": None}
+
+
+def side(kind: str, label: str, split: str, seed: int) -> dict[str, Any]:
+    """One of two near copies, or a sample whose label is doubted."""
+    return {"path": f"{split}/{seed}.{SUFFIX[kind]}", "label": label, "split": split, "shown": SHOW[kind](seed)}
 
 
 def curve(steps: int, loss: float, best: float) -> list[dict[str, Any]]:
@@ -222,6 +425,19 @@ def whole(names: list[str]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def bare() -> Callable[[dict[str, Any]], str]:
+    """Renders a page without its charts, which take most of the time."""
+    charts = ("pareto", "waterfall", "curves", "confusion", "balance", "lengths", "accuracies")
+
+    def render(report: dict[str, Any]) -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(html, "_charts", lambda _: dict.fromkeys(charts, ""))
+            return html.render(report)
+
+    return render
+
+
+@pytest.fixture(scope="session")
 def original() -> dict[str, Any]:
     """A run of ten classes that met its contract; not to be changed."""
     return whole(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
@@ -247,3 +463,15 @@ def stopped(report: dict[str, Any]) -> dict[str, Any]:
 def many() -> dict[str, Any]:
     """A run of 120 classes."""
     return whole([f"species {place:03d}" for place in range(120)])
+
+
+@pytest.fixture(scope="session", params=["image", "text", "audio"])
+def told(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """A kind of data, and the report of a run on messy data of that kind; not to be changed."""
+    return request.param, messy(request.param)
+
+
+@pytest.fixture
+def text_report() -> dict[str, Any]:
+    """A run on messy text, to be changed at will."""
+    return messy("text")

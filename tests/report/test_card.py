@@ -31,8 +31,9 @@ def test_body(report: dict[str, Any]) -> None:
     assert "loses 0.28 points of accuracy." in body
     assert "Contract: **met**." in body
     assert "| accuracy | 98.61% (97.40 to 99.38%) | 98.33% (97.12 to 99.10%) | -0.28 points |" in body
-    assert "| accuracy loss at most | 1.00 points | 0.28 points | met |" in body
-    assert "8 × 8 × 1 (height × width × channels) into 10 classes: zero, one" in body
+    assert "| accuracy change at least | -1.00 points | -0.28 points | met |" in body
+    assert "It sorts images into 10 classes: zero, one" in body
+    assert "images of 8 × 8 × 1 (height × width × channels)" in body
     assert "- samples: 1,795 kept of 1,799" in body
     assert "Lowest F1 by class: eight (95.65%)" in body
 
@@ -71,3 +72,24 @@ def test_empty_report() -> None:
     front, body = split(model_card({}))
     assert "model-index" not in front
     assert "No model is measured yet." in body
+
+
+def test_each_kind_of_data_has_its_input(told: tuple[str, dict[str, Any]]) -> None:
+    kind, report = told
+    front, body = split(model_card(report))
+    assert front["pipeline_tag"] == f"{kind}-classification"
+    assert front["model-index"][0]["results"][0]["task"]["type"] == f"{kind}-classification"
+    told_input = {
+        "image": "uint8 (batch, height, width, channels): images of 8 × 8 × 1",
+        "text": "at most 256, padded with 0",
+        "audio": "one channel at 16,000 samples a second, clips of 1.0 s",
+    }
+    assert told_input[kind] in body
+    assert "- probable label errors, left as they are: 19 of 1,293 looked at" in body
+    assert "- duplicates: 412, 150 of them near copies" in body
+    assert "- repaired:\n  - " in body
+
+
+def test_names_that_are_no_utf8(report: dict[str, Any]) -> None:
+    report["data"]["classes"][0] = "caf\udce9"
+    model_card(report).encode("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 
@@ -73,7 +74,7 @@ def test_headline_and_figures(page: str) -> None:
     assert "size 1.2 MB 134 kB 9.1x smaller" in result
     assert "latency, batch 1 0.142 ms p90 0.161 ms 0.0412 ms p90 0.0533 ms 3.4x faster" in result
     assert "speed-up at least min_speedup 2.0x 5.2x met" in section(page, "contract")
-    assert "cannot be decoded 2" in section(page, "data")
+    assert "2 cannot be decoded" in section(page, "data")
     assert "shipped int8 99.72% 4.1e-01 360" in section(page, "parity")
     assert "prepare 1.2 s from cache a1a1a1a1a1a1" in section(page, "stages")
     assert "int8 quantization compress -0.11 points -0.32 to +0.11 -181 kB -0.671 ms 4.9 s" in section(
@@ -128,7 +129,7 @@ def test_same_report_same_bytes(report: dict[str, Any], page: str) -> None:
 
 
 def test_charts_follow_light_and_dark(page: str) -> None:
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
     assert "prefers-color-scheme: dark" in page
     for chart in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
         assert "var(--ink)" in chart
@@ -176,9 +177,9 @@ def test_refused_contract_names_the_nearest_candidate(report: dict[str, Any]) ->
     assert "✗ contract refused" in Page(page).words
     assert headline(report) == (
         "No candidate meets the contract, so nothing ships. "
-        "keep 0.35 fp32 comes nearest: it misses the limit on accuracy loss."
+        "keep 0.35 fp32 comes nearest: it misses the limit on accuracy change."
     )
-    assert "accuracy loss at most max_drop 1.00 points not measured not measured" in section(page, "contract")
+    assert "accuracy change at least max_drop -1.00 points not measured not measured" in section(page, "contract")
 
 
 def test_many_classes_stay_readable(many: dict[str, Any]) -> None:
@@ -204,3 +205,19 @@ def test_ledger_that_does_not_add_up_shows_the_rest(report: dict[str, Any], page
     words = section(render(report), "ledger")
     assert "not attributed" in words
     assert "-181 kB" in words
+
+
+def test_each_kind_of_data_nests_and_fetches_nothing(
+    told: tuple[str, dict[str, Any]], bare: Callable[[dict[str, Any]], str]
+) -> None:
+    parsed = Page(bare(told[1]))
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert all(source.startswith(("#", "data:image/")) for source in parsed.sources)
+
+
+def test_lengths_are_drawn_on_the_page(text_report: dict[str, Any]) -> None:
+    page = render(text_report)
+    Page(page)
+    assert page.count("<svg") == 7
+    assert "length [tokens]" in section(page, "data")
+    assert "7.12 points better than the baseline" in section(page, "result")

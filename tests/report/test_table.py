@@ -20,9 +20,9 @@ def test_summary(report: dict[str, Any]) -> None:
         "latency, batch 1          0.142 ms        0.0412 ms   3.4x faster",
         "latency, batch 64          4.31 ms         0.829 ms   5.2x faster",
         "",
-        "contract met                   limit     measured  verdict",
-        "  accuracy loss at most  1.00 points  0.28 points      met",
-        "  speed-up at least             2.0x         5.2x      met",
+        "contract met                       limit      measured  verdict",
+        "  accuracy change at least  -1.00 points  -0.28 points      met",
+        "  speed-up at least                 2.0x          5.2x      met",
     ]
 
 
@@ -42,13 +42,13 @@ def test_refused(report: dict[str, Any]) -> None:
     report["contract"]["verdict"][0] |= {"value": 0.02, "met": False}
     lines = summary_table(report).splitlines()
     assert lines[7].startswith("contract refused")
-    assert " ".join(lines[8].split()) == "accuracy loss at most 1.00 points 2.00 points missed"
+    assert " ".join(lines[8].split()) == "accuracy change at least -1.00 points -2.00 points missed"
 
 
 def test_pareto(report: dict[str, Any]) -> None:
     lines = pareto_table(report).splitlines()
     assert len(lines) == 1 + 9
-    assert " ".join(lines[0].split()) == "candidate accuracy drop size batch 1 batch 64 speed-up misses"
+    assert " ".join(lines[0].split()) == "candidate accuracy change size batch 1 batch 64 speed-up misses"
     assert [line for line in lines if line.startswith("*")] == [lines[6]]
     assert lines[6].split()[1:5] == ["keep", "0.50", "int8", "98.33%"]
     assert lines[1].endswith("min_speedup")
@@ -106,7 +106,9 @@ def test_factors_in_words(factor: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("max_drop", 0.01, "accuracy loss at most 1.00 points"),
+        ("max_drop", 0.01, "accuracy change at least -1.00 points"),
+        ("max_drop", 0, "accuracy change at least 0.00 points"),
+        ("min_shrink", 4.0, "shrink at least 4.0x"),
         ("max_bytes", 500_000, "size at most 500 kB"),
         ("max_latency_ms", 2.5, "latency at most 2.50 ms"),
         ("min_accuracy", 0.9, "accuracy at least 90.00%"),

@@ -19,6 +19,7 @@ from torch.utils.hooks import RemovableHandle
 from bessemer.compress.config import DistillConfig
 from bessemer.data.dataset import Batch, Batches
 from bessemer.errors import UsageError
+from bessemer.model.encoder import set_packing
 from bessemer.task.classify import Classify
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import FitResult, fit
@@ -33,15 +34,22 @@ def soft_target_loss(student: Tensor, teacher: Tensor, temperature: float) -> Te
 
 
 def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared distance of normalized attention maps of features (B, C, H, W) and (B, C', H', W')."""
-    if student.shape[2:] != teacher.shape[2:]:
+    """Mean squared distance of normalized attention maps of features (B, C, H, W) and (B, C', H', W').
+
+    Or of (B, T, D) and (B, T, D').
+    """
+    if student.ndim == 4 and student.shape[2:] != teacher.shape[2:]:
         teacher = F.adaptive_avg_pool2d(teacher, (student.shape[2], student.shape[3]))
     return (attention_map(student) - attention_map(teacher)).pow(2).sum(1).mean()
 
 
 def attention_map(features: Tensor) -> Tensor:
-    """Where activations are large: (B, H·W), the mean square over channels, of unit length."""
-    return F.normalize(features.float().pow(2).mean(1).flatten(1), dim=1)
+    """Where activations are large, of unit length: the mean square over channels or features.
+
+    (B, H·W) of features (B, C, H, W), (B, T) of features (B, T, D), whose padding is zero.
+    """
+    channels = 1 if features.ndim == 4 else 2
+    return F.normalize(features.float().pow(2).mean(channels).flatten(1), dim=1)
 
 
 class Distillation(Method):
@@ -66,6 +74,7 @@ class Distillation(Method):
     def prepare(self, model: nn.Module) -> None:
         device = next(model.parameters()).device
         self.teacher.to(device).eval()
+        set_packing(self.teacher, any(getattr(module, "packing", False) for module in model.modules()))
         for role, network in (("student", model), ("teacher", self.teacher)):
             for tap in self.taps:
                 self._watch(role, network, tap)
@@ -107,7 +116,7 @@ def distill(
 ) -> FitResult:
     """Train a student in place under a teacher; other options are those of `fit`.
 
-    `taps` names layers that both networks have, whose features (B, C, H, W) are compared.
+    `taps` names layers that both networks have, whose features (B, C, H, W) or (B, T, D) are compared.
     """
     method = Distillation(teacher, config or DistillConfig(), taps)
     return fit(student, task, batches, train, methods=[*methods, method], **options)

@@ -1,8 +1,10 @@
 """Structured pruning: whole channels really removed, everywhere they are read.
 
 Torch-Pruning's dependency graph (Fang et al., "DepGraph", CVPR 2023) says which channels stand and fall
-together; only this file knows it. Channels are ranked by the L2 norm of everything they own in their group.
-The removal itself is an edit (see bessemer.model.surgery), so a pruned model is reloaded like any other.
+together; only this file knows it. A model that it cannot follow, such as one with attention, says so itself in
+`channel_groups()`; a unit may then be a whole head. Channels are ranked by the L2 norm of everything they own in
+their group. The removal itself is an edit (see bessemer.model.surgery), so a pruned model is reloaded like any
+other.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from bessemer.errors import UsageError
+from bessemer.model.encoder import ChannelGroup
 from bessemer.model.surgery import Edit, apply_edits
 
 PRUNABLE = (nn.Conv2d, nn.Linear)
@@ -40,13 +43,19 @@ class Group:
     size: int
     slots: list[Slot]
 
+    @property
+    def unit_channels(self) -> int:
+        """Channels that one unit stands for in a slot: 1, or those of a head."""
+        return max(1, min(len(slot.channels) for slot in self.slots) // self.size)
+
 
 def prune(model: nn.Module, example: Tensor, keep: float, round_to: int = 8) -> tuple[nn.Module, Edit]:
     """Keep the share `keep` of the channels in every group; returns a pruned copy and the edit that made it.
 
     `example` is a batch of inputs. Counts are rounded to multiples of `round_to`, and never fall below one
-    multiple where the layer had it. The layer that gives the outputs keeps them all. Warns when nothing
-    changes. Source: Li et al., "Pruning filters for efficient ConvNets", 2017.
+    multiple where the layer had it; attention loses whole heads and keeps one at least. The layer that gives the
+    outputs keeps them all. Warns when nothing changes. Source: Li et al., "Pruning filters for efficient
+    ConvNets", 2017.
     """
     if not 0 < keep <= 1:
         raise UsageError(f"keep must be in (0, 1], got {keep}", "give the share of channels to keep")
@@ -62,7 +71,7 @@ def plan(model: nn.Module, example: Tensor, keep: float, round_to: int = 8) -> E
     modules = dict(model.named_modules())
     dropped: dict[tuple[str, str], set[int]] = defaultdict(set)
     for group in find_groups(model, example):
-        count = kept_count(group.size, keep, round_to)
+        count = kept_count(group.size, keep, round_to if group.unit_channels == 1 else 1)
         order = torch.argsort(importance(group, modules), descending=True, stable=True)
         gone = set(order[count:].tolist())
         own: dict[tuple[str, str], set[int]] = defaultdict(set)
@@ -113,7 +122,15 @@ def kept_count(size: int, keep: float, round_to: int) -> int:
 
 
 def find_groups(model: nn.Module, example: Tensor) -> list[Group]:
-    """The groups of channels that stand and fall together."""
+    """The groups of channels that stand and fall together: as the model says, or as its graph shows."""
+    tell: Callable[[], list[ChannelGroup]] | None = getattr(model, "channel_groups", None)
+    if tell is not None:
+        told = [[Slot(*slot) for slot in slots] for slots in tell()]
+        return [Group(1 + max(max(slot.units) for slot in slots), slots) for slots in told]
+    return _graph_groups(model, example)
+
+
+def _graph_groups(model: nn.Module, example: Tensor) -> list[Group]:
     import torch_pruning as tp
 
     names = {module: name for name, module in model.named_modules()}

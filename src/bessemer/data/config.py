@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,17 @@ MODALITY_OF: dict[str, Modality] = {
     "text_folder": "text",
     "audio_folder": "audio",
 }
+
+
+def modality_of(data: Any) -> Modality | None:
+    """The kind of data of settings that are not validated yet; None where they do not say."""
+    if isinstance(data, SourceConfig):
+        return data.modality
+    if not isinstance(data, dict):
+        return None
+    columns = data.get("columns")
+    named = [kind for kind in get_args(Modality) if isinstance(columns, dict) and columns.get(kind)]
+    return named[0] if named else MODALITY_OF.get(str(data.get("source")))
 
 
 class ColumnsConfig(Config):
@@ -56,7 +67,9 @@ class SourceConfig(Config):
     )
     path: str | None = Field(None, description="folder or file of the data; relative to the recipe")
     columns: ColumnsConfig | None = Field(None, description="of a table or data set")
-    unit: Literal["file", "paragraph", "line"] = Field("file", description="what is one sample of a text folder")
+    unit: Literal["file", "piece", "paragraph", "line"] = Field(
+        "file", description="what is one sample of a text folder; piece cuts long files at line ends"
+    )
     weight: float = Field(1.0, gt=0, le=1000, description="times that its training samples are seen in an epoch")
 
     @property
@@ -102,10 +115,11 @@ class TokenizerConfig(Config):
 
 
 class TextConfig(Config):
-    """Cleaning of text; thresholds are those of the sources named in docs/techniques.md."""
+    """Cleaning of text; bessemer.data.text.quality names the sources of its thresholds."""
 
-    html: Literal["auto", "keep"] = Field("auto", description="auto strips markup where a document is HTML")
+    html: Literal["auto", "keep"] = Field("auto", description="auto takes the text of HTML documents; keep leaves markup")
     min_characters: int = Field(20, ge=1, description="shorter documents are set aside")
+    piece_characters: int = Field(1000, ge=100, description="about so many characters make a piece")
     max_characters: int = Field(1_000_000, ge=1, description="longer documents are set aside")
     quality: bool = Field(True, description="set aside what repeats itself or is mostly symbols")
     boilerplate: float = Field(
@@ -123,7 +137,7 @@ class AudioConfig(Config):
 
     rate: int = Field(16_000, ge=4000, le=48_000, description="samples a second; others are resampled")
     seconds: float | None = Field(
-        None, gt=0, le=60, description="length of a clip; null takes what nine of ten files need"
+        None, ge=0.1, le=60, description="length of a clip; null takes what nine of ten files need"
     )
     windows: bool = Field(False, description="cut longer recordings into clips, all with the same label")
     silence_db: float = Field(-60.0, lt=0, description="quieter recordings are set aside; decibels of full scale")
@@ -192,7 +206,12 @@ class AugmentConfig(Config):
 
     preset: Literal["none", "light", "standard", "strong"] = "none"
     # images: geometry
-    crop: int = Field(0, ge=0, le=256, description="shift by up to this many pixels each way (pad and crop)")
+    crop: float = Field(
+        0,
+        ge=0,
+        le=256,
+        description="shift by up to this many pixels each way (pad and crop); below 1, this share of the smaller side",
+    )
     resized_crop: list[float] = Field(
         [1.0, 1.0],
         min_length=2,

@@ -1,15 +1,16 @@
 """The prepared data set on disk, and its batches.
 
-`images.bin` holds uint8 (N, H, W, C) and is memory-mapped; `labels.npy`, `ids.npy` and `split.npy` stand beside
-it, `dataset.json` says the rest.
+`inputs/` holds what the model takes, in shards (see bessemer.data.rows); `labels.npy`, `ids.npy`, `split.npy` and
+`sources.npy` stand beside it, `dataset.json` says the rest. Text is also kept as text, in `texts/`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bessemer.data.augment import augment
+from bessemer.data.accounts import kept_names
+from bessemer.data.augment.image import augment as augment_images
 from bessemer.data.config import AugmentConfig
+from bessemer.data.mixture import Mixture
 from bessemer.data.order import U64, Order, key
+from bessemer.data.rows import FixedRows, RaggedRows, Rows, View
+from bessemer.data.rows import positions as positions_of
+from bessemer.data.show import excerpt, show
+from bessemer.data.split import SPLITS
 
-SPLITS = ("train", "validation", "test")
+Augment = Callable[[NDArray[Any], U64, NDArray[np.int64], int], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -43,55 +50,166 @@ class Batch:
 
 @dataclass(frozen=True)
 class Samples:
-    """Labelled images: uint8 (N, H, W, C), int64 (N,), and ids uint64 (N,)."""
+    """Labelled samples: inputs by position, labels int64 (N,), ids uint64 (N,), and of which source each is.
 
-    inputs: NDArray[np.uint8]
+    Inputs are an array (N, ...) or rows on disk: images uint8 (H, W, C), clips int16 (T,), or tokens int32, which
+    are padded with zeros to the longest of those that are read together.
+    """
+
+    inputs: Rows
     labels: NDArray[np.int64]
     ids: U64
+    sources: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def at(self, positions: NDArray[np.int64]) -> Samples:
-        """The samples at these positions, copied into memory."""
-        return Samples(self.inputs[positions], self.labels[positions], self.ids[positions])
+        """The samples at these positions, their inputs read into memory."""
+        return replace(self._others(positions), inputs=self.inputs[positions])
+
+    def select(self, positions: NDArray[np.int64]) -> Samples:
+        """The samples at these positions, their inputs left where they are."""
+        return replace(self._others(positions), inputs=View(self.inputs, positions))
+
+    def _others(self, positions: NDArray[np.int64]) -> Samples:
+        sources = self.sources[positions] if self.sources is not None else None
+        return Samples(self.inputs, self.labels[positions], self.ids[positions], sources)
 
 
 class Dataset:
-    """A prepared data set: `about` (classes, mean, std, counts) and the samples of each split."""
+    """A prepared data set: `about` (classes, counts, what the model must know) and the samples of each split."""
 
     def __init__(self, folder: Path) -> None:
         self.about: dict[str, Any] = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-        shape = (self.about["kept"], *self.about["image"])
-        images = np.memmap(folder / "images.bin", np.uint8, "r", shape=shape)
+        kind = RaggedRows if self.about["modality"] == "text" else FixedRows
         self.samples = Samples(
-            images,
+            kind(folder, self.about["inputs"]),
             np.load(folder / "labels.npy", allow_pickle=False),
             np.load(folder / "ids.npy", allow_pickle=False),
+            np.load(folder / "sources.npy", allow_pickle=False),
         )
+        self._folder = folder
         self._split = np.load(folder / "split.npy", allow_pickle=False)
 
+    @property
+    def weights(self) -> list[float]:
+        """How often the samples of each source are seen in an epoch."""
+        return [float(source["weight"]) for source in self.about["sources"]]
+
+    def positions(self, name: str) -> NDArray[np.int64]:
+        """Where the samples of `train`, `validation` or `test` stand among all."""
+        return np.flatnonzero(self._split == SPLITS.index(name))
+
     def split(self, name: str) -> Samples:
-        """All samples of `train`, `validation` or `test`."""
-        return self.samples.at(np.flatnonzero(self._split == SPLITS.index(name)))
+        """All samples of `train`, `validation` or `test`; their inputs stay on disk until they are asked for."""
+        return self.samples.select(self.positions(name))
+
+    def texts(self, name: str) -> Sequence[str]:
+        """The texts of a split, in its order (only for text)."""
+        return Texts(RaggedRows(self._folder, self.about["texts"]), self.positions(name))
+
+    def text(self, position: int) -> str:
+        """One text by its position among all (only for text)."""
+        rows = RaggedRows(self._folder, self.about["texts"])
+        return rows.values(position).tobytes().decode("utf-8")
+
+    def show(self, position: int) -> dict[str, str | None]:
+        """One sample by its position among all, as people see it: `image` (a data URI) or `text`."""
+        if self.about["modality"] == "text":
+            return {"image": None, "text": excerpt(self.text(position))}
+        rate = self.about["arguments"].get("rate", 0)
+        return {"image": show(self.about["modality"], self.samples.inputs[position], rate), "text": None}
+
+    def names(self, positions: NDArray[np.int64]) -> list[str]:
+        """Where samples came from, for people, by their positions among all."""
+        return kept_names(self._folder / "rows.arrow", positions)
+
+    def augmenter(self, config: AugmentConfig) -> Augment:
+        """The random changes of this kind of data that the settings ask for."""
+        if self.about["modality"] == "image":
+            return partial(_augment_images, config)
+        if self.about["modality"] == "audio":
+            return partial(_augment_audio, config, self.about["arguments"]["rate"])
+        return partial(_augment_tokens, config, self.about["mask"])
+
+
+class Texts(Sequence[str]):
+    """Texts on disk, read one by one."""
+
+    def __init__(self, rows: RaggedRows, places: NDArray[np.int64]) -> None:
+        self.rows = rows
+        self.places = places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: Any) -> Any:
+        if not isinstance(index, (int, np.integer)):
+            return [self[i] for i in positions_of(index, len(self)).tolist()]
+        return self.rows.values(int(self.places[index])).tobytes().decode("utf-8")
+
+
+def _augment_images(
+    config: AugmentConfig, images: NDArray[Any], ids: U64, epochs: NDArray[np.int64], seed: int
+) -> NDArray[Any]:
+    return augment_images(images, config, ids, epochs, seed)
+
+
+def _augment_audio(
+    config: AugmentConfig, rate: int, clips: NDArray[Any], ids: U64, epochs: NDArray[np.int64], seed: int
+) -> NDArray[Any]:
+    from bessemer.data.augment.audio import augment_audio
+
+    return augment_audio(clips, config, ids, epochs, seed, rate)
+
+
+def _augment_tokens(
+    config: AugmentConfig, mask: int, tokens: NDArray[Any], ids: U64, epochs: NDArray[np.int64], seed: int
+) -> NDArray[Any]:
+    from bessemer.data.augment.text import augment_tokens
+
+    return augment_tokens(tokens, config, ids, epochs, seed, mask)
+
+
+def augment_seed(seed: int) -> int:
+    """The seed of random changes in a run of this seed."""
+    return int(key(seed, 0xA06) >> np.uint64(1))
 
 
 class Batches:
-    """Training batches: a pure function of (seed, step), augmented; equal shares for every rank."""
+    """Training batches: a pure function of (seed, step), augmented; equal shares for every rank.
 
-    def __init__(self, samples: Samples, batch_size: int, seed: int, augment: AugmentConfig | None = None) -> None:
+    `augment` is the settings for images, or a function such as `Dataset.augmenter` gives. `weights` says how often
+    the samples of each source are seen in an epoch.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        batch_size: int,
+        seed: int,
+        augment: AugmentConfig | Augment | None = None,
+        weights: Sequence[float] = (1.0,),
+    ) -> None:
         self.samples = samples
-        self.order = Order(len(samples), batch_size, seed)
-        self.config = augment or AugmentConfig()
-        self.seed = int(key(seed, 0xA06) >> np.uint64(1))
+        self.mixture = None
+        if samples.sources is not None and set(weights) != {1.0}:
+            self.mixture = Mixture(samples.sources, weights, int(key(seed, 0x313) >> np.uint64(1)))
+        self.order = Order(len(self.mixture or samples), batch_size, seed)
+        settings = augment or AugmentConfig()
+        self.augment = partial(_augment_images, settings) if isinstance(settings, AugmentConfig) else settings
+        self.seed = augment_seed(seed)
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> Batch:
         """This rank's share of global batch `step`."""
         positions, epochs = self.order.batch(step, rank, world)
+        if self.mixture is not None:
+            positions = self.mixture.positions(positions, epochs)
         some = self.samples.at(positions)
-        images = augment(some.inputs, self.config, some.ids, epochs, self.seed)
+        inputs = self.augment(np.asarray(some.inputs), some.ids, epochs, self.seed)
         first = rank * (self.order.batch_size // world)
-        return Batch(torch.from_numpy(images), torch.from_numpy(some.labels), some.ids, step, first)
+        return Batch(torch.from_numpy(inputs), torch.from_numpy(some.labels), some.ids, step, first)
 
     def from_step(self, start: int, stop: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         """Batches `start` to `stop`, the next one being made by a thread while the current one is used."""

@@ -1,39 +1,54 @@
-"""One image file to one 8-bit array, safely: the same function prepares training data and serves `predict`."""
+"""One image to one 8-bit array, safely: the same functions prepare training data and serve `predict`."""
 
 from __future__ import annotations
 
+import io
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from bessemer.data.config import DataConfig
+from bessemer.data.record import FILTERED, Clean, Raw, Rejected
+from bessemer.errors import DataError
+
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 FORMATS = ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"]
 MAX_PIXELS = 64_000_000
+LARGEST_COMMON = 1024 * 1024  # pixels; a commonest size above it is hardly meant
+MIXED_SIDE = 224  # longest side where images have no common size
+TINIEST = 4  # pixels a side
+TINY_SHARE = 0.25  # of the side that is wanted
+BLANK_SPREAD = 2  # levels between the darkest and the brightest pixel of an image of one color
 ALPHA_MODES = {"LA", "La", "PA", "RGBA", "RGBa"}
-GRAY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F"}
+GRAY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+ORIENTATION = 0x0112  # the tag of EXIF
+Look = tuple[int, int, bool]
 
 
-class BadImageError(Exception):
-    """An image that cannot be used; the text is the reason, short enough to count by."""
-
-
-def open_image(path: Path) -> Image.Image:
-    """Open an image by its header only; raises BadImageError with the reason."""
+def open_image(source: Path | bytes) -> Image.Image:
+    """Open an image by its header only; raises Rejected with the reason, before anything is decoded."""
+    empty = source.stat().st_size == 0 if isinstance(source, Path) else not source
+    if empty:
+        raise Rejected("empty file")
     try:
-        if path.stat().st_size == 0:
-            raise BadImageError("empty file")
-        image = Image.open(path, formats=FORMATS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=FORMATS)
     except UnidentifiedImageError as error:
-        raise BadImageError("not an image") from error
+        raise Rejected("not an image") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BadImageError("too many pixels") from error
+        raise Rejected("too many pixels", str(error)) from error
     except (OSError, ValueError, SyntaxError) as error:
-        raise BadImageError("unreadable") from error
+        raise Rejected("unreadable", str(error)) from error
     if image.width * image.height > MAX_PIXELS:
         image.close()
-        raise BadImageError("too many pixels")
+        raise Rejected("too many pixels", f"{image.width}x{image.height}")
     return image
 
 
@@ -42,18 +57,22 @@ def is_gray(image: Image.Image) -> bool:
     return image.mode in GRAY_MODES
 
 
-def read_image(path: Path, size: tuple[int, int], gray: bool) -> NDArray[np.uint8]:
+def read_image(source: Path | bytes, size: tuple[int, int], gray: bool) -> NDArray[np.uint8]:
     """Decode to uint8 (H, W, C): turned as EXIF says, cropped to the shape in the middle, resized.
 
-    Raises BadImageError with the reason.
+    Raises Rejected with the reason.
     """
-    with open_image(path) as image:
-        try:
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            return fit(upright, size, gray)
-        except Exception as error:  # decoders raise anything on damaged bytes, struct.error too
-            raise BadImageError("truncated or corrupt") from error
+    with open_image(source) as image:
+        return fit(decode(image), size, gray)
+
+
+def decode(image: Image.Image) -> Image.Image:
+    """The pixels of an opened image, turned as EXIF says."""
+    try:
+        image.load()
+        return ImageOps.exif_transpose(image)
+    except Exception as error:  # decoders raise anything on damaged bytes, struct.error too
+        raise Rejected("truncated or corrupt", str(error)) from error
 
 
 def fit(image: Image.Image, size: tuple[int, int], gray: bool) -> NDArray[np.uint8]:
@@ -80,3 +99,124 @@ def to_mode(image: Image.Image, gray: bool) -> Image.Image:
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, image)
     return image.convert("L" if gray else "RGB")
+
+
+class ImageCleaner:
+    """Decodes, judges and resizes images; see bessemer.data.record.Clean for what comes out."""
+
+    def __init__(self, config: DataConfig) -> None:
+        self.config = config
+        self.settled: dict[str, Any] = {}
+
+    @property
+    def needs_survey(self) -> bool:
+        """Whether sizes and colors of all images must be looked at first."""
+        return not self.settled
+
+    def survey(self, raw: Raw) -> Look:
+        """Height, width, and whether it is gray, from the header of one image."""
+        if isinstance(raw.value, np.ndarray):
+            return raw.value.shape[0], raw.value.shape[1], raw.value.shape[2] == 1
+        with open_image(_source(raw)) as image:
+            upright = orientation(image) < 5  # from 5 on it lies on its side
+            height, width = (image.height, image.width) if upright else (image.width, image.height)
+            return height, width, is_gray(image)
+
+    def settle(self, looks: Iterable[Look]) -> None:
+        """Choose one size and gray or color for all images: as set, or as most of them are."""
+        sizes: Counter[tuple[int, int]] = Counter()
+        gray = True
+        for height, width, is_one_gray in looks:
+            sizes[height, width] += 1
+            gray &= is_one_gray
+        if not sizes:
+            raise DataError(f"{self.config.path}: no image in it can be read", "check that the files are images")
+        if self.config.color != "auto":
+            gray = self.config.color == "gray"
+        height, width = self.config.size or common_size(sizes)
+        if self.config.size is None and height * width > LARGEST_COMMON:
+            problem = f"{self.config.path}: images of {height}x{width} pixels are larger than a classifier needs"
+            raise DataError(problem, "set data.size, for example [224, 224]")
+        self.settled = {"size": [int(height), int(width)], "gray": gray}
+
+    def clean(self, raw: Raw) -> Iterator[Clean]:
+        """The image in the settled size; raises Rejected with the reason."""
+        height, width = self.settled["size"]
+        gray = self.settled["gray"]
+        repairs: tuple[str, ...] = ()
+        if isinstance(raw.value, np.ndarray):
+            found = (raw.value.shape[0], raw.value.shape[1])
+            pixels = fit_array(raw.value, (height, width), gray)
+        else:
+            with open_image(_source(raw)) as image:
+                repairs = repairs_of(image, gray)
+                upright = decode(image)
+                found = (upright.height, upright.width)
+                refuse_tiny(found, (height, width))
+                pixels = fit(upright, (height, width), gray)
+        if int(pixels.max()) - int(pixels.min()) <= BLANK_SPREAD:
+            raise Rejected("blank: one color", kind=FILTERED)
+        yield Clean(pixels.tobytes(), found[0] * found[1], self._signature(pixels), repairs)
+
+    def _signature(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
+        if not self.config.dedup.near:
+            return np.empty(0, np.uint64)
+        from bessemer.data.dedup import image_signature
+
+        return image_signature(pixels)
+
+
+def common_size(sizes: Counter[tuple[int, int]]) -> tuple[int, int]:
+    """The size of at least half of the images, else the median in multiples of 4, its longer side at most 224."""
+    (height, width), count = sizes.most_common(1)[0]
+    if 2 * count >= sizes.total():
+        return height, width
+    sides = np.array([[*size] for size, n in sizes.items() for _ in range(n)])
+    middle = np.median(sides, axis=0)
+    shrink = min(1.0, MIXED_SIDE / float(middle.max()))
+    rounded = np.maximum(4, np.rint(middle * shrink / 4) * 4).astype(int)
+    return int(rounded[0]), int(rounded[1])
+
+
+def refuse_tiny(found: tuple[int, int], wanted: tuple[int, int]) -> None:
+    """Raise Rejected where an image is so small that enlarging it would invent most of it."""
+    shares = [side / goal for side, goal in zip(found, wanted, strict=True)]
+    if min(found) < TINIEST or min(shares) < TINY_SHARE:
+        raise Rejected("tiny", f"{found[0]}x{found[1]} pixels", FILTERED)
+
+
+def repairs_of(image: Image.Image, gray: bool) -> tuple[str, ...]:
+    """What is mended in an image before it is used."""
+    made = []
+    if orientation(image) != 1:
+        made.append("turned as EXIF says")
+    if image.mode.startswith(("I", "F")):
+        made.append("reduced to 8 bits")
+    if image.mode in ALPHA_MODES or "transparency" in image.info:
+        made.append("transparency laid on white")
+    elif image.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV"):
+        made.append("converted to gray" if gray else "converted to RGB")
+    return tuple(made)
+
+
+def orientation(image: Image.Image) -> int:
+    """How EXIF says that the image lies, 1 to 8; 1 is upright."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 (PNG keeps EXIF behind the pixels: decode() meets the damage and names it)
+        return 1
+
+
+def fit_array(pixels: NDArray[np.uint8], size: tuple[int, int], gray: bool) -> NDArray[np.uint8]:
+    """Pixels (H, W, C) in the wanted size and color."""
+    if pixels.shape == (*size, 1 if gray else 3):
+        return pixels
+    return fit(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), size, gray)
+
+
+def _source(raw: Raw) -> Path | bytes:
+    if isinstance(raw.value, (Path, bytes)):
+        return raw.value
+    if isinstance(raw.value, Rejected):
+        raise raw.value
+    raise Rejected("not an image", "text")

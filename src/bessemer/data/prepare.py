@@ -1,215 +1,221 @@
-"""The prepare stage: every image read once, broken ones set aside, copies removed, split, and measured.
+"""The prepare stage: raw rows read once, cleaned, broken ones set aside, copies removed, split, and stored.
 
-Every row is accounted for: kept + quarantined + duplicates + leaks = rows.
+Every row is accounted for: kept + quarantined + duplicates + leaks = rows. What became of each stands in
+`rows.arrow`; the raw values of quarantined ones can be read back from `quarantine.arrow`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import shutil
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bessemer.data.accounts import Fates, settle, write_rows
 from bessemer.data.config import DataConfig
-from bessemer.data.dataset import SPLITS
-from bessemer.data.image import BadImageError
-from bessemer.data.order import key, mix
-from bessemer.data.source import Source, open_source
-from bessemer.data.split import take_count, take_share
+from bessemer.data.finish import FINISH, Chosen, histogram
+from bessemer.data.ingest import Cleaner, Job, Task, in_order, ingest
+from bessemer.data.order import mix
+from bessemer.data.review import review_labels
+from bessemer.data.source import open_source
+from bessemer.data.split import SPLITS, choose_splits, take_count
+from bessemer.data.staging import NO_LABEL, Staged
 from bessemer.errors import DataError
-from bessemer.runtime import SILENT, Progress, available_cores
+from bessemer.runtime import SILENT, Progress, available_threads
 
-TEST = SPLITS.index("test")
-MAX_LISTED = 1000
+MAX_CLASSES = 10_000
+UNITS = {"image": "pixels", "text": "characters", "audio": "seconds"}
 
 
-def prepare(config: DataConfig, seed: int, out: Path, progress: Progress = SILENT) -> dict[str, Any]:
-    """Read the source, write the prepared data set into `out`, and return what `dataset.json` says.
+@dataclass(frozen=True)
+class Selection:
+    """Which rows a limited run uses: for each task, in order, whether each of its rows is wanted; and how many."""
 
-    Raises DataError where the data is missing, broken beyond `max_quarantined`, or too small to split.
+    wanted: list[NDArray[np.bool_]] | None = None
+    total: int = 0
+
+
+def prepare(
+    config: DataConfig, seed: int, out: Path, progress: Progress = SILENT, workers: int | None = None
+) -> dict[str, Any]:
+    """Read the sources, write the prepared data set into `out`, and return what `dataset.json` says.
+
+    The result does not depend on `workers`, the number of processes. Raises DataError where the data is missing,
+    broken beyond `max_quarantined`, or too small to split.
     """
-    source = limit(open_source(config), config.limit, seed)
-    check_classes(source)
-    kept, ids, quarantined = copy_pixels(source, out / "images.all", progress)
-    check_quarantined(config, source, quarantined)
-    survivors, duplicates, leaks = remove_copies(kept, ids, source)
-    rows, ids = kept[survivors], ids[survivors]
-    labels = source.labels[rows]
-    split = choose_splits(config, source, rows, ids, seed)
-    check_splits(source, labels, split)
-    _compact(out, source.shape, len(kept), survivors)
-    np.save(out / "labels.npy", labels)
-    np.save(out / "ids.npy", ids)
+    workers = workers or available_threads()
+    job = Job([open_source(one) for one in config.sources], cleaner_for(config))
+    selection = choose_rows(job, config, seed, workers)
+    if job.cleaner.needs_survey:
+        progress.note("looking at the data")
+        looks = in_order(job, "survey", tasks(job, selection), workers)
+        job.cleaner.settle(chain.from_iterable(looks))
+    staging = out / "staging"
+    staged = ingest(job, staging, SPLITS, lambda: tasks(job, selection), workers, progress, selection.total)
+    check_quarantined(config, staged)
+    classes, labels = name_classes(job, staged)
+    progress.note("looking for copies")
+    fates = settle(config, staged, labels, classes, job.cleaner.settled)
+    classes, labels = without_rare(classes, labels, fates)
+    split = choose_splits(config.split, staged, fates.kept, labels, seed)
+    check_splits(classes, labels, fates, split)
+    chosen = Chosen(staged, fates.kept, split)
+    kept = labels[fates.kept].astype(np.int64)
+    about = describe(config, job, staged, classes, kept, fates, chosen)
+    about |= FINISH[config.modality](config, job.cleaner.settled, chosen, out)
+    about |= review_labels(config, about, chosen, kept, seed, out)
+    np.save(out / "labels.npy", kept)
+    np.save(out / "ids.npy", staged.ids[fates.kept])
     np.save(out / "split.npy", split)
-    images = np.memmap(out / "images.bin", np.uint8, "r", shape=(len(rows), *source.shape))
-    mean, std = channel_statistics(images, np.flatnonzero(split == 0))
-    counts = {
-        name: np.bincount(labels[split == i], minlength=len(source.classes)) for i, name in enumerate(SPLITS)
-    }
-    about = {
-        "source": config.source,
-        "classes": source.classes,
-        "image": list(source.shape),
-        "mean": mean,
-        "std": std,
-        "rows": len(source.names),
-        "kept": len(rows),
-        "quarantined": dict(Counter(reason for _, reason in quarantined)),
-        "quarantined_samples": [{"path": name, "reason": why} for name, why in quarantined[:MAX_LISTED]],
-        "duplicates": duplicates,
-        "leaks": leaks,
-        "splits": {name: int(count.sum()) for name, count in counts.items()},
-        "class_counts": {name: count.tolist() for name, count in counts.items()},
-    }
+    np.save(out / "sources.npy", staged.sources[fates.kept])
+    write_rows(staged, fates, split, SPLITS, out / "rows.arrow")
+    shutil.move(staging / "quarantine.arrow", out / "quarantine.arrow")
+    shutil.rmtree(staging)
     (out / "dataset.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     return about
 
 
-def limit(source: Source, count: int | None, seed: int) -> Source:
-    """At most `count` items, every class and given split keeping its share."""
-    if count is None or count >= len(source.names):
-        return source
-    groups = source.labels * 4 + np.array([SPLITS.index(s) if s else 3 for s in source.splits])
-    chosen = take_count(groups, mix(np.arange(len(groups), dtype=np.uint64)), count, seed)
-    read = source.read
-    return replace(
-        source,
-        names=[source.names[i] for i in chosen],
-        labels=source.labels[chosen],
-        splits=[source.splits[i] for i in chosen],
-        read=lambda i: read(int(chosen[i])),
-    )
+def cleaner_for(config: DataConfig) -> Cleaner:
+    """The cleaner of the kind of data that the settings name."""
+    if config.modality == "text":
+        from bessemer.data.text.cleaner import TextCleaner
+
+        return TextCleaner(config)
+    if config.modality == "audio":
+        from bessemer.data.audio import AudioCleaner
+
+        return AudioCleaner(config)
+    from bessemer.data.image import ImageCleaner
+
+    return ImageCleaner(config)
 
 
-def copy_pixels(
-    source: Source, path: Path, progress: Progress
-) -> tuple[NDArray[np.int64], NDArray[np.uint64], list[tuple[str, str]]]:
-    """Write all readable images to one file; returns kept items, their content ids, and what was quarantined."""
-    kept, ids, quarantined = [], [], []
-    total = len(source.names)
-    with path.open("wb") as file, ThreadPoolExecutor(available_cores()) as pool:
-        for start in range(0, total, 512):
-            block = range(start, min(start + 512, total))
-            for i, pixels in zip(block, pool.map(lambda i: _try_read(source, i), block), strict=True):
-                if isinstance(pixels, str):
-                    quarantined.append((source.names[i], pixels))
-                    continue
-                raw = pixels.tobytes()
-                file.write(raw)
-                kept.append(i)
-                ids.append(int.from_bytes(hashlib.sha256(raw).digest()[:8], "little"))
-            progress.step("prepare", block.stop, total, f"{len(quarantined)} quarantined")
-    return np.array(kept, np.int64), np.array(ids, np.uint64), quarantined
+def tasks(job: Job, selection: Selection) -> Iterator[Task]:
+    """All tasks of all sources, in order."""
+    number = 0
+    for source, one in enumerate(job.sources):
+        for task in one.tasks():
+            yield source, task, selection.wanted[number] if selection.wanted is not None else None
+            number += 1
 
 
-def _try_read(source: Source, item: int) -> NDArray[np.uint8] | str:
-    try:
-        return source.read(item)
-    except BadImageError as error:
-        return str(error)
+def choose_rows(job: Job, config: DataConfig, seed: int, workers: int) -> Selection:
+    """At most `config.limit` rows, every class and given split keeping its share."""
+    if config.limit is None:
+        return Selection()
+    counted = list(in_order(job, "count", tasks(job, Selection()), workers))
+    kinds: dict[tuple[str | None, str], int] = {}
+    groups = np.array([kinds.setdefault(row, len(kinds)) for rows in counted for row in rows], np.int64)
+    if config.limit >= len(groups):
+        return Selection(total=len(groups))
+    wanted = np.zeros(len(groups), bool)
+    wanted[take_count(groups, mix(np.arange(len(groups), dtype=np.uint64)), config.limit, seed)] = True
+    ends = np.cumsum([len(rows) for rows in counted])
+    return Selection(np.split(wanted, ends[:-1]), config.limit)
 
 
-def remove_copies(
-    kept: NDArray[np.int64], ids: NDArray[np.uint64], source: Source
-) -> tuple[NDArray[np.int64], int, int]:
-    """Positions that stay, the number of exact copies dropped, and of those that copied a test image.
-
-    A test split that came with the source is never touched. Elsewhere the first copy stays, and training
-    images that also stand in the test split go.
-    """
-    is_test = np.array([source.splits[i] == "test" for i in kept], bool)
-    leaks = ~is_test & np.isin(ids, ids[is_test])
-    first = np.zeros(len(ids), bool)
-    rest = np.flatnonzero(~is_test)
-    first[rest[np.unique(ids[rest], return_index=True)[1]]] = True
-    stays = is_test | (first & ~leaks)
-    return np.flatnonzero(stays), int((~stays & ~leaks).sum()), int(leaks.sum())
-
-
-def choose_splits(
-    config: DataConfig, source: Source, rows: NDArray[np.int64], ids: NDArray[np.uint64], seed: int
-) -> NDArray[np.uint8]:
-    """0, 1 or 2 (train, validation, test) for each row: as the source says, the rest stratified by class."""
-    given = np.array([source.splits[i] for i in rows])
-    labels = source.labels[rows]
-    split = np.zeros(len(rows), np.uint8)
-    for index, name in enumerate(SPLITS):
-        split[given == name] = index
-    for name, share in (("test", config.split.test), ("validation", config.split.validation)):
-        if not (given == name).any():
-            open_rows = np.flatnonzero(split == 0)
-            chosen = take_share(
-                labels[open_rows], ids[open_rows], share, int(key(seed, SPLITS.index(name)) >> np.uint64(1))
-            )
-            split[open_rows[chosen]] = SPLITS.index(name)
-    return split
-
-
-def channel_statistics(images: NDArray[np.uint8], positions: NDArray[np.int64]) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel, in 0 to 1, over the given images (the training split)."""
-    total, squares, count = 0.0, 0.0, 0
-    for start in range(0, len(positions), 1024):
-        block = images[positions[start : start + 1024]].astype(np.float64) / 255
-        total = total + block.sum(axis=(0, 1, 2))
-        squares = squares + (block**2).sum(axis=(0, 1, 2))
-        count += block.shape[0] * block.shape[1] * block.shape[2]
-    mean = np.asarray(total) / count
-    variance = np.maximum(np.asarray(squares) / count - mean**2, 0)
-    std = np.maximum(np.sqrt(variance), 1 / 255)  # a constant channel must not divide by zero
-    return [round(float(m), 6) for m in mean], [round(float(s), 6) for s in std]
-
-
-def _compact(out: Path, shape: tuple[int, int, int], total: int, survivors: NDArray[np.int64]) -> None:
-    """Turn `images.all` into `images.bin`, which holds the survivors only."""
-    if len(survivors) == total:
-        (out / "images.all").rename(out / "images.bin")
-        return
-    every = np.memmap(out / "images.all", np.uint8, "r", shape=(total, *shape))
-    with (out / "images.bin").open("wb") as file:
-        for start in range(0, len(survivors), 1024):
-            file.write(every[survivors[start : start + 1024]].tobytes())
-    (out / "images.all").unlink()
-
-
-def check_classes(source: Source) -> None:
-    """Refuse a source with nothing to tell apart."""
-    present = np.unique(source.labels)
+def name_classes(job: Job, staged: Staged) -> tuple[list[str], NDArray[np.int32]]:
+    """The classes in order, and for each row the place of its class, NO_LABEL where it has none."""
+    known = job.sources[0].classes
+    classes = known if known is not None and len(job.sources) == 1 else sorted(staged.names)
+    if len(classes) > MAX_CLASSES:
+        problem = f"{len(classes):,} different labels, such as {classes[0]!r} and {classes[1]!r}"
+        raise DataError(problem, "check that the right column or folder level is taken for the label")
+    place = {name: index for index, name in enumerate(classes)}
+    codes = np.array([*(place[name] for name in staged.names), NO_LABEL], np.int32)
+    labels = codes[staged.labels]
+    present = np.unique(labels[~staged.rejected])
     if len(present) < 2:
-        only = source.classes[int(present[0])] if len(present) else "none"
+        only = classes[int(present[0])] if len(present) else "none"
         raise DataError(f"only one class in the data ({only})", "a classifier needs at least two classes")
+    return list(classes), labels
 
 
-def check_quarantined(config: DataConfig, source: Source, quarantined: list[tuple[str, str]]) -> None:
+def without_rare(
+    classes: list[str], labels: NDArray[np.int32], fates: Fates
+) -> tuple[list[str], NDArray[np.int32]]:
+    """The classes that are left after those with too few samples were set aside, and the labels among them."""
+    left = [index for index in range(len(classes)) if index not in fates.rare]
+    if len(left) < 2:
+        raise DataError("fewer than two classes have enough usable samples", "add data, or lower data.min_class")
+    codes = np.full(len(classes) + 1, NO_LABEL, np.int32)
+    codes[left] = np.arange(len(left))
+    return [classes[index] for index in left], codes[labels]
+
+
+def check_quarantined(config: DataConfig, staged: Staged) -> None:
     """Stop where more is broken than the settings allow."""
-    if not quarantined:
-        return
-    name, reason = quarantined[0]
-    first = f"first: {name}: {reason}"
-    if len(quarantined) == len(source.names):
-        raise DataError(f"all {len(source.names)} images are broken ({first})", "check the files")
-    share = len(quarantined) / len(source.names)
+    total, first = len(staged), f"first: {staged.first_broken}"
+    if total == 0:
+        raise DataError(f"{config.path}: no sample in it", "check data.path")
+    if staged.broken == total:
+        raise DataError(f"all {total} samples are broken ({first})", "check the files")
+    if staged.rejected.all():
+        reasons = ", ".join(f"{count} {reason}" for reason, count in staged.reasons.most_common(3))
+        raise DataError(
+            f"none of the {total} samples can be used: {reasons}", "check the files and data.* settings"
+        )
+    share = staged.broken / total
     if share > config.max_quarantined:
-        problem = f"{len(quarantined)} of {len(source.names)} images ({share:.0%}) are broken ({first})"
+        problem = f"{staged.broken} of {total} samples ({share:.0%}) are broken ({first})"
         raise DataError(problem, f"repair them, or raise data.max_quarantined (now {config.max_quarantined})")
 
 
-def check_splits(source: Source, labels: NDArray[np.int64], split: NDArray[np.uint8]) -> None:
+def check_splits(classes: list[str], labels: NDArray[np.int32], fates: Fates, split: NDArray[np.uint8]) -> None:
     """Every class that is tested must be trained, and every split must hold something."""
     for index, name in enumerate(SPLITS):
         if not (split == index).any():
-            raise DataError(f"no image is left for the {name} split", "add data, or change data.split")
-    for label in sorted(set(source.labels.tolist()) - set(labels.tolist())):
-        problem = f"class {source.classes[label]!r} has no usable image: all of them are broken or copies"
-        raise DataError(problem, "add images of this class or remove it")
-    untrained = set(np.unique(labels).tolist()) - set(np.unique(labels[split == 0]).tolist())
+            raise DataError(f"no sample is left for the {name} split", "add data, or change data.split")
+    kept = labels[fates.kept]
+    lost = sorted(set(labels[labels != NO_LABEL].tolist()) - set(kept.tolist()))
+    if lost:
+        problem = f"class {classes[lost[0]]!r} has no usable sample: all of them are broken or copies"
+        raise DataError(problem, "add samples of this class, remove it, or set data.min_class to leave it out")
+    untrained = set(np.unique(kept).tolist()) - set(np.unique(kept[split == 0]).tolist())
     if untrained:
-        name = source.classes[min(untrained)]
-        count = int((labels == min(untrained)).sum())
-        problem = f"class {name!r} has {count} usable image(s), none of them in the training split"
-        raise DataError(problem, "add images of this class or remove it")
+        name = classes[min(untrained)]
+        count = int((kept == min(untrained)).sum())
+        problem = f"class {name!r} has {count} usable sample(s), none of them in the training split"
+        raise DataError(problem, "add samples of this class, remove it, or set data.min_class to leave it out")
+
+
+def describe(
+    config: DataConfig,
+    job: Job,
+    staged: Staged,
+    classes: list[str],
+    labels: NDArray[np.int64],
+    fates: Fates,
+    chosen: Chosen,
+) -> dict[str, Any]:
+    """What `dataset.json` and the report say of the rows."""
+    counts = {
+        name: np.bincount(labels[chosen.split == i], minlength=len(classes)) for i, name in enumerate(SPLITS)
+    }
+    ignored: Counter[str] = sum((Counter(one.ignored) for one in job.sources), Counter())
+    every = np.bincount(staged.sources, minlength=len(job.sources)).tolist()
+    return {
+        "modality": config.modality,
+        "source": config.source,
+        "sources": [
+            {"source": one.source, "path": one.path, "weight": one.weight, "rows": rows}
+            for one, rows in zip(config.sources, every, strict=True)
+        ],
+        "classes": classes,
+        "rows": len(staged),
+        "kept": len(fates.kept),
+        "quarantined": dict(fates.quarantined.most_common()),
+        **fates.facts(staged, classes),
+        "repairs": dict(staged.repairs.most_common()),
+        "ignored": dict(ignored.most_common()),
+        "lengths": {"unit": UNITS[config.modality], **histogram(staged.lengths[fates.kept])},
+        "splits": {name: int(count.sum()) for name, count in counts.items()},
+        "class_counts": {name: count.tolist() for name, count in counts.items()},
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,52 +14,65 @@ from numpy.typing import NDArray
 
 from bessemer.errors import UsageError
 from bessemer.evaluate.benchmark import interleave, speedup, summarize
+from bessemer.export.inputs import PREPROCESS
 from bessemer.export.predictor import MODEL, find_export
 from bessemer.export.session import OnnxModel
 from bessemer.model.state import load_model
 from bessemer.runtime import available_threads, machine
 
-Runner = Callable[[NDArray[np.uint8]], object]
+Runner = Callable[[NDArray[Any]], object]
 
 
 def bench_models(paths: list[Path], batches: list[int], seconds: float, threads: int | None) -> dict[str, Any]:
-    """Time every model in ONNX Runtime, and in torch where the run keeps it; random images of the right shape.
+    """Time every model in ONNX Runtime, and in torch where the run keeps it; random inputs of the right shape.
 
-    The first is the reference of the ratios. Raises UsageError where models take different images.
+    The first is the reference of the ratios. Raises UsageError where models take different inputs.
     """
     threads = threads or available_threads()
     torch.set_num_threads(threads)
     runners: dict[str, Runner] = {}
     bytes_of: dict[str, int] = {}
-    shapes = set()
+    kinds: dict[str, dict[str, Any]] = {}
     for path in paths:
         folder = find_export(path)
         session = OnnxModel(folder / MODEL, threads)
-        shapes.add(tuple(session.shape()[1:]))
+        about = json.loads((folder / PREPROCESS).read_text(encoding="utf-8"))
+        kinds[str(about["input"])] = about
         runners[f"{path} (ONNX Runtime)"] = session
         bytes_of[f"{path} (ONNX Runtime)"] = (folder / MODEL).stat().st_size
         weights = path / "model" / "weights.safetensors"
         if weights.exists():
             runners[f"{path} (torch)"] = partial(_in_torch, load_model(path / "model"))
             bytes_of[f"{path} (torch)"] = weights.stat().st_size
-    if len(shapes) > 1:
-        raise UsageError(f"the models take different images: {sorted(shapes)}", "compare models of one data set")
-    shape = shapes.pop()
-    rows = [row for batch in batches for row in _at_batch(runners, bytes_of, batch, shape, seconds)]
+    if len(kinds) > 1:
+        raise UsageError(f"the models take different inputs: {sorted(kinds)}", "compare models of one data set")
+    about = kinds.popitem()[1]
+    rows = [row for batch in batches for row in _at_batch(runners, bytes_of, random_inputs(about, batch), seconds)]
     return {"machine": machine(), "threads": threads, "rows": rows}
 
 
-def _in_torch(model: torch.nn.Module, images: NDArray[np.uint8]) -> torch.Tensor:
+def random_inputs(about: dict[str, Any], batch: int) -> NDArray[Any]:
+    """A batch of noise as the model takes it: pixels, PCM, or token ids of a text of full length."""
+    generator = np.random.default_rng(0)
+    if about.get("modality") == "text":
+        vocabulary = int(about["inside_the_model"]["vocabulary"])
+        return generator.integers(3, vocabulary, (batch, int(about["max_tokens"])), np.int32)
+    dtype = np.dtype(about["input"]["dtype"])
+    limits = np.iinfo(dtype)
+    return generator.integers(limits.min, limits.max, (batch, *about["input"]["shape"][1:]), dtype, endpoint=True)
+
+
+def _in_torch(model: torch.nn.Module, inputs: NDArray[Any]) -> torch.Tensor:
     with torch.no_grad():
-        logits: torch.Tensor = model(torch.from_numpy(images))
+        logits: torch.Tensor = model(torch.from_numpy(inputs))
     return logits
 
 
 def _at_batch(
-    runners: dict[str, Runner], bytes_of: dict[str, int], batch: int, shape: tuple[int, ...], seconds: float
+    runners: dict[str, Runner], bytes_of: dict[str, int], inputs: NDArray[Any], seconds: float
 ) -> list[dict[str, Any]]:
-    images = np.random.default_rng(0).integers(0, 256, (batch, *shape), np.uint8)
-    times = interleave({name: partial(call, images) for name, call in runners.items()}, seconds)
+    batch = len(inputs)
+    times = interleave({name: partial(call, inputs) for name, call in runners.items()}, seconds)
     reference = next(iter(times.values()))
     return [
         {
@@ -66,7 +80,7 @@ def _at_batch(
             "batch": batch,
             "bytes": bytes_of[name],
             **summarize(taken),
-            "images_per_second": batch / float(np.median(taken)),
+            "samples_per_second": batch / float(np.median(taken)),
             "speedup": speedup(reference, taken),
         }
         for name, taken in times.items()
@@ -79,7 +93,7 @@ def bench_table(result: dict[str, Any]) -> str:
     width = max(len(row["model"]) for row in result["rows"])
     lines = [
         f"{about['processor']}, {result['threads']} threads; all models in turns, median and 10% to 90%",
-        f"{'model':{width}}  batch        ms        10% to 90%  images/s  times as fast      bytes",
+        f"{'model':{width}}  batch        ms        10% to 90%  samples/s  times as fast      bytes",
     ]
     for row in result["rows"]:
         ratio = row["speedup"]
@@ -87,6 +101,6 @@ def bench_table(result: dict[str, Any]) -> str:
         times = f"{ratio['value']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
         lines.append(
             f"{row['model']:{width}}  {row['batch']:5}  {row['median_ms']:8.3f}  {spread:>16}  "
-            f"{row['images_per_second']:8,.0f}  {times:>20}  {row['bytes']:9,}"
+            f"{row['samples_per_second']:8,.0f}  {times:>20}  {row['bytes']:9,}"
         )
     return "\n".join(lines)

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from bessemer.data.rows import Rows
 from bessemer.errors import ParityError
+from bessemer.export.session import blocks
 
-BATCH = 256
 TIE = 1e-4  # two logits this close, in units of their spread, may swap by summation order
 
 
@@ -31,12 +32,12 @@ class Parity:
 
 
 @torch.no_grad()
-def torch_logits(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def torch_logits(model: nn.Module, inputs: Rows) -> NDArray[np.float32]:
     """Logits (N, K) of a model in fp32, in batches, on the device that it is on."""
     device = next((tensor.device for tensor in model.state_dict().values()), torch.device("cpu"))
     model.eval()
-    blocks = (torch.from_numpy(images[start : start + BATCH]) for start in range(0, len(images), BATCH))
-    return np.concatenate([model(block.to(device)).cpu().numpy() for block in blocks])
+    batches = blocks(inputs, getattr(model, "dynamic_length", False))
+    return np.concatenate([model(torch.from_numpy(block).to(device)).cpu().numpy() for block in batches])
 
 
 def compare(expected: NDArray[np.float32], given: NDArray[np.float32]) -> Parity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from bessemer.data.rows import Rows
 from bessemer.errors import ArtifactError
 
-BATCH = 256
+BATCH, TOKEN_BATCH = 256, 64
 
 
 class OnnxModel:
-    """An ONNX file ready to run: images (B, H, W, C) uint8 in, logits (B, K) float32 out."""
+    """An ONNX file ready to run: inputs (B, ...) as the model takes them in, logits (B, K) float32 out."""
 
     def __init__(self, path: Path, threads: int = 1, optimize: bool = True) -> None:
         """Load a file. With `optimize=False` every node runs as written, which simulates int8 in floats."""
@@ -36,16 +38,34 @@ class OnnxModel:
             raise ArtifactError(f"{path}: ONNX Runtime refuses it: {error}", "export the model again") from error
         self.input = self.session.get_inputs()[0]
 
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def __call__(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Logits of one batch."""
-        logits: NDArray[np.float32] = self.session.run(None, {self.input.name: images})[0]
+        logits: NDArray[np.float32] = self.session.run(None, {self.input.name: inputs})[0]
         return logits
 
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Logits of any number of images, in batches."""
-        parts = [self(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
-        return np.concatenate(parts)
+    def logits(self, inputs: Rows) -> NDArray[np.float32]:
+        """Logits of any number of inputs, in batches."""
+        return np.concatenate([self(block) for block in blocks(inputs, self.free_length)])
+
+    @property
+    def free_length(self) -> bool:
+        """Whether the file takes tokens (B, T) of any length."""
+        return len(self.input.shape) == 2 and isinstance(self.input.shape[1], str)
 
     def shape(self) -> list[Any]:
-        """Shape of the input, its batch size as a name."""
+        """Shape of the input, its batch size (and free length) as a name."""
         return list(self.input.shape)
+
+
+def blocks(inputs: Rows, of_tokens: bool) -> Iterator[NDArray[Any]]:
+    """Inputs in batches; those of tokens are smaller, and without the padding that a whole batch shares."""
+    size = TOKEN_BATCH if of_tokens else BATCH
+    for start in range(0, len(inputs), size):
+        block = inputs[start : start + size]
+        yield trimmed(block) if of_tokens else block
+
+
+def trimmed(tokens: NDArray[Any]) -> NDArray[Any]:
+    """Tokens (B, T), padded with zeros, without the last columns that hold nothing else; one column at least."""
+    used = np.flatnonzero(tokens.any(0))
+    return np.ascontiguousarray(tokens[:, : int(used[-1]) + 1 if len(used) else 1])

@@ -9,11 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Normalize(nn.Module):
+class Front(nn.Module):
+    """The first layer of a model: raw inputs to normalized floats.
+
+    Pre-processing is part of the model, so an exported file cannot be fed with another one. Quantization leaves
+    it as it is and rounds what comes out of it.
+    """
+
+
+class Normalize(Front):
     """Images as they come, (B, H, W, C) in 0 to 255, to normalized floats (B, C, H, W).
 
-    Pre-processing is part of the model, so an exported file cannot be fed with another one. The permuted
-    tensor is in channels-last order, which convolutions on processors prefer, without a copy.
+    The permuted tensor is in channels-last order, which convolutions on processors prefer, without a copy.
     """
 
     mean: Tensor

@@ -6,6 +6,11 @@ Batch normalization is folded into the convolution before it. The placement is t
 OpenVINO turn into integer kernels: a point after the input, after each convolution, addition and pooling, moved
 behind a ReLU that follows directly (Jacob et al., "Quantization and training ...", 2017).
 
+A model with layer normalization, such as a Transformer, is rounded only in front of its linear layers: the sums
+that normalization reads, softmax and GELU stay in floats, since a few large features would cost all others their
+precision (Bondarenko et al., "Understanding and overcoming the challenges of efficient Transformer quantization",
+2021). Its embeddings are int8 with one scale a row.
+
 The two operators below are opaque to the exporter, which writes them as QuantizeLinear and DequantizeLinear.
 """
 
@@ -98,6 +103,23 @@ class IntegerLayer(nn.Module):
         return F.linear(x, weight, bias) if self.call is None else F.conv2d(x, weight, bias, **self.call)
 
 
+class IntegerEmbedding(nn.Module):
+    """Rows of int8, each with its scale; only the rows that are read become floats."""
+
+    weight: Tensor
+    weight_scale: Tensor
+
+    def __init__(self, layer: nn.Embedding) -> None:
+        super().__init__()
+        weight, scale = quantize_weight(layer.weight.detach())
+        self.register_buffer("weight", weight)
+        self.register_buffer("weight_scale", scale)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        rows = F.embedding(ids, self.weight).to(torch.float32)
+        return rows * F.embedding(ids, self.weight_scale.unsqueeze(1))
+
+
 def quantize_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
     """int8 weights in -127 to 127 and one scale per output channel, symmetric about zero."""
     largest = weight.flatten(1).abs().amax(1)
@@ -111,20 +133,24 @@ def trace(model: nn.Module) -> fx.GraphModule:
 
     Raises UsageError where the model's Python cannot be traced.
     """
-    from bessemer.model.layers import Normalize
+    from bessemer.model.encoder import Grams, set_packing
+    from bessemer.model.layers import Front
 
     class Tracer(fx.Tracer):
         def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-            known = (*LEAVES, *POOLS, nn.modules.batchnorm._BatchNorm, Normalize)
+            known = (*LEAVES, *POOLS, nn.modules.batchnorm._BatchNorm, Front, Grams)
             return isinstance(module, known) or super().is_leaf_module(module, name)
 
     model = model.eval()
+    set_packing(model, False)
     try:
         graph = Tracer().trace(model)
     except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
         problem = f"{type(model).__name__} cannot be traced for quantization: {error}"
         raise UsageError(problem, "keep data-dependent branches out of forward()") from error
-    return _fold_batch_norm(fx.GraphModule(model, graph))
+    traced = _fold_batch_norm(fx.GraphModule(model, graph))
+    setattr(traced, "dynamic_length", getattr(model, "dynamic_length", False))  # noqa: B010 (not a submodule)
+    return traced
 
 
 def _fold_batch_norm(graph: fx.GraphModule) -> fx.GraphModule:
@@ -149,11 +175,23 @@ def _fold_batch_norm(graph: fx.GraphModule) -> fx.GraphModule:
 def find_points(graph: fx.GraphModule) -> list[fx.Node]:
     """Nodes behind which activations are rounded, in order of execution."""
     modules = dict(graph.named_modules())
+    if has_float_sums(graph):
+        layers = [node for node in graph.graph.nodes if _is_linear(node, modules)]
+        return list(dict.fromkeys(node.all_input_nodes[0] for node in layers))
     return [node for node in graph.graph.nodes if _is_point(node, modules)]
 
 
+def has_float_sums(graph: nn.Module) -> bool:
+    """Whether the network is rounded in front of its linear layers only."""
+    return any(isinstance(module, nn.LayerNorm) for module in graph.modules())
+
+
+def _is_linear(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    return node.op == "call_module" and isinstance(modules[str(node.target)], nn.Linear)
+
+
 def _is_point(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
-    from bessemer.model.layers import Normalize
+    from bessemer.model.layers import Front
 
     if _is_relu(node, modules):
         return True
@@ -163,11 +201,9 @@ def _is_point(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
     if any(user.op == "output" for user in users):
         return False  # logits stay as they are
     if node.op == "call_module":
-        return isinstance(modules[str(node.target)], (*LEAVES, *POOLS, Normalize))
+        return isinstance(modules[str(node.target)], (*LEAVES, *POOLS, Front))
     if node.op == "placeholder":
-        return not any(
-            user.op == "call_module" and isinstance(modules[str(user.target)], Normalize) for user in users
-        )
+        return not any(user.op == "call_module" and isinstance(modules[str(user.target)], Front) for user in users)
     return node.target in ADDITIONS or (node.op == "call_method" and node.target == "mean")
 
 
@@ -189,6 +225,8 @@ def insert_points(graph: fx.GraphModule, scales: dict[str, tuple[float, int]]) -
         point.args = (node,)
     modules = dict(graph.named_modules())
     for node in graph.graph.nodes:
+        if node.op == "call_module" and isinstance(modules[node.target], nn.Embedding):
+            graph.add_submodule(node.target, IntegerEmbedding(modules[node.target]))
         if node.op == "call_module" and isinstance(modules[node.target], LEAVES):
             source = modules.get(str(_giver(node.args[0], modules).target))
             if isinstance(source, QuantizePoint):

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bessemer.model.layers import GhostBatchNorm2d, Normalize
+from bessemer.model.layers import Front, GhostBatchNorm2d, Normalize
 
 
 class BasicBlock(nn.Module):
@@ -33,13 +33,16 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Stem, stages of basic blocks, mean over the image, one linear layer."""
+    """Pre-processing, stem, stages of basic blocks, mean over the image, one linear layer.
+
+    `front` takes raw inputs to normalized (B, channels, H, W).
+    """
 
     def __init__(
         self,
         classes: int,
-        mean: list[float],
-        std: list[float],
+        front: Front,
+        channels: int,
         stem: str,
         stem_width: int,
         widths: list[int],
@@ -47,9 +50,9 @@ class ResNet(nn.Module):
         strides: list[int],
     ) -> None:
         super().__init__()
-        self.normalize = Normalize(mean, std)
+        self.normalize = front
         kernel, stride = (7, 2) if stem == "large" else (3, 1)
-        first = nn.Conv2d(len(mean), stem_width, kernel, stride, kernel // 2, bias=False)
+        first = nn.Conv2d(channels, stem_width, kernel, stride, kernel // 2, bias=False)
         pool = [nn.MaxPool2d(3, 2, 1)] if stem == "large" else []
         self.stem = nn.Sequential(first, GhostBatchNorm2d(stem_width), nn.ReLU(), *pool)
         stages, inputs = [], stem_width
@@ -71,8 +74,8 @@ class ResNet(nn.Module):
             if isinstance(module, BasicBlock):  # each block starts as its shortcut (Goyal et al., 2017)
                 nn.init.zeros_(module.norm2.weight)
 
-    def forward(self, images: Tensor) -> Tensor:
-        x = self.stages(self.stem(self.normalize(images)))
+    def forward(self, inputs: Tensor) -> Tensor:
+        x = self.stages(self.stem(self.normalize(inputs)))
         logits: Tensor = self.head(x.mean((2, 3)))
         return logits
 
@@ -80,4 +83,4 @@ class ResNet(nn.Module):
 def resnet(classes: int, mean: list[float], std: list[float], **settings: Any) -> ResNet:
     """Build a ResNet for `classes` classes, with pre-processing by `mean` and `std` inside."""
     settings.pop("name", None)
-    return ResNet(classes, mean, std, **settings)
+    return ResNet(classes, Normalize(mean, std), len(mean), **settings)

@@ -15,10 +15,12 @@ from torch import nn
 
 from bessemer.artifact import MANIFEST, open_artifact
 from bessemer.errors import ArtifactError
+from bessemer.model.encoder import encoder
 from bessemer.model.resnet import resnet
+from bessemer.model.sound import sound
 from bessemer.model.surgery import Edit, apply_edits
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"resnet": resnet}
+BUILDERS: dict[str, Callable[..., nn.Module]] = {"resnet": resnet, "encoder": encoder, "sound": sound}
 FORMAT = 1
 
 
@@ -99,8 +101,9 @@ def load_model(folder: Path) -> nn.Module:
 def load(path: str | Path) -> nn.Module:
     """The model of a run folder or a model folder, in evaluation mode: pruned and quantized as it shipped.
 
-    It takes images (B, H, W, C) in 0 to 255 and gives logits (B, K). A folder with a manifest is checked
-    against it first. Raises ArtifactError where the folder is damaged or holds no model.
+    It takes raw inputs, such as images (B, H, W, C) in 0 to 255 or tokens (B, T), and gives logits (B, K). A
+    folder with a manifest is checked against it first. Raises ArtifactError where the folder is damaged or holds
+    no model.
     """
     folder = Path(path)
     if not (folder / "architecture.json").exists() and (folder / "model").is_dir():

@@ -9,6 +9,7 @@ from bessemer.artifact import Artifact
 
 EMPTY: dict[str, Any] = {
     "data": {},
+    "baseline": None,
     "metrics": {},
     "classes": {},
     "confusion": {},

@@ -7,10 +7,34 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from bessemer.report import facts
+from bessemer.report import facts, yardstick
 from bessemer.report import format as say
 
 SIGNS = "\\`*_[]|#"  # what Markdown would act on
+# What `predict` is given, and what the ONNX file takes.
+INPUTS = {
+    "image": (
+        "photo.png",
+        "`inputs` is uint8 (batch, height, width, channels): images of {shape} (height × width × channels), "
+        "values 0 to 255, not normalized.",
+    ),
+    "text": (
+        "letter.txt",
+        "`inputs` is int32 (batch, tokens): the ids that `tokenizer.json` gives to the cleaned text, at most "
+        "{longest}, padded with 0 at the end.",
+    ),
+    "audio": (
+        "word.wav",
+        "`inputs` is int16 (batch, samples): one channel at {rate} samples a second, clips of {seconds} s. The "
+        "spectrogram is computed inside the model.",
+    ),
+}
+PYTHON = """```python
+import onnxruntime
+
+model = onnxruntime.InferenceSession("export/onnx/model.onnx")
+(logits,) = model.run(None, {model.get_inputs()[0].name: inputs})
+```"""
 LISTED = 30  # classes that the card names; the others are counted
 
 
@@ -20,16 +44,19 @@ def model_card(report: dict[str, Any]) -> str:
         f"# {text(report.get('name', 'model'))}",
         facts.headline(report),
         f"Contract: **{facts.verdict(report).removeprefix('contract ')}**.",
+        *(f"**Mind:** {text(warning)}" for warning in yardstick.warnings(report)),
         *_section("Results", _results(report)),
         *_section("Contract", _contract(report)),
-        *_section("What it does", _use(report)),
+        *_section("What it does", _task(report)),
+        *_section("How to use it", _use(report)),
         *_section("Training data", _data(report)),
         *_section("How it was made", _ledger(report)),
         *_section("Limits", _limits(report)),
         *_section("Parity", _parity(report)),
         *_section("Measured on", _machine(report)),
     ]
-    return f"{_front(report)}\n" + "\n\n".join(body) + "\n"
+    card = f"{_front(report)}\n" + "\n\n".join(body) + "\n"
+    return card.encode("utf-8", "replace").decode("utf-8")  # a name that is no UTF-8 must not stop the card
 
 
 def text(value: object) -> str:
@@ -41,7 +68,8 @@ def text(value: object) -> str:
 def _front(report: dict[str, Any]) -> str:
     """The front matter. Strings are written as JSON, which is YAML that needs no further quoting."""
     name, source = str(report.get("name", "model")), str((report.get("data") or {}).get("source", "unknown"))
-    lines = ["---", "library_name: onnx", "pipeline_tag: image-classification"]
+    task = f"{facts.modality(report)}-classification"
+    lines = ["---", "library_name: onnx", f"pipeline_tag: {task}"]
     lines += ["tags:", "- bessemer", "- onnx"]
     kind = (facts.chosen(report) or {}).get("format")
     lines += [f"- {json.dumps(str(kind))}"] if kind else []
@@ -50,7 +78,7 @@ def _front(report: dict[str, Any]) -> str:
     values = {key: value for key, value in values.items() if say.known(value)}
     if values:
         lines += ["model-index:", f"- name: {json.dumps(name)}", "  results:", "  - task:"]
-        lines += ["      type: image-classification", "    dataset:", f"      name: {json.dumps(source)}"]
+        lines += [f"      type: {task}", "    dataset:", f"      name: {json.dumps(source)}"]
         lines += [f"      type: {json.dumps(source)}", "      split: test", "    metrics:"]
     for key, value in values.items():
         lines += [f"    - type: {key}", f"      value: {value:.6f}"]
@@ -79,7 +107,9 @@ def _results(report: dict[str, Any]) -> list[str]:
         for row in facts.comparison(report)
     ]
     note = "Quality is measured on the test split, with 95% intervals. Latency is the median in ONNX Runtime."
-    return [note, _table(["", "parent", "shipped", "change"], rows)]
+    worth = yardstick.compared(report)
+    blocks = [note, _table(["", "parent", "shipped", "change"], rows)]
+    return [*blocks, text(worth)] if worth else blocks
 
 
 def _contract(report: dict[str, Any]) -> list[str]:
@@ -89,15 +119,33 @@ def _contract(report: dict[str, Any]) -> list[str]:
     return [_table(["term", "limit", "measured", "verdict"], rows)]
 
 
-def _use(report: dict[str, Any]) -> list[str]:
+def _task(report: dict[str, Any]) -> list[str]:
     data = report.get("data") or {}
     names = [text(name) for name in data.get("classes") or []]
     if not names:
         return [f"The classes are {say.NOT_MEASURED}."]
     listed = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
-    shape = " × ".join(map(str, data.get("image") or [])) or "unknown size"
-    sorts = f"It sorts images of {shape} (height × width × channels)"
-    return [f"{sorts} into {say.plural(len(names), 'class')}: {listed}."]
+    kind = {"text": "texts", "audio": "recordings"}.get(facts.modality(report), "images")
+    return [f"It sorts {kind} into {say.plural(len(names), 'class')}: {listed}."]
+
+
+def _use(report: dict[str, Any]) -> list[str]:
+    """The command for raw files, and the input of the ONNX file for those who prepare it themselves."""
+    example, tensor = INPUTS.get(facts.modality(report), INPUTS["image"])
+    data = report.get("data") or {}
+    settings = ((report.get("recipe") or {}).get("data") or {}).get(facts.modality(report)) or {}
+    known = {
+        "shape": " × ".join(map(str, data.get("image") or [])) or "unknown size",
+        "longest": settings.get("max_tokens", "the recipe's max_tokens"),
+        "rate": say.count(data.get("rate") or settings.get("rate")),
+        "seconds": data.get("seconds") or settings.get("seconds") or "the prepared number of",
+    }
+    command = f"```sh\nbessemer predict RUN {example}   # classes and probabilities of raw files\n```"
+    return [
+        command,
+        PYTHON,
+        tensor.format(**known) + " `preprocess.json` says it in full; `logits` is one row a sample.",
+    ]
 
 
 def _data(report: dict[str, Any]) -> list[str]:
@@ -105,17 +153,31 @@ def _data(report: dict[str, Any]) -> list[str]:
     if not data:
         return [f"The data is {say.NOT_MEASURED}."]
     splits = ", ".join(f"{say.count(rows)} {text(name)}" for name, rows in (data.get("splits") or {}).items())
-    broken = data.get("quarantined") or {}
+    broken, repairs = data.get("quarantined") or {}, data.get("repairs") or {}
+    near = say.count(data["near_duplicates"]) if data.get("near_duplicates") else ""
     lines = [
         f"- source: {text(data.get('source', 'unknown'))}",
         f"- samples: {say.count(data.get('kept'))} kept of {say.count(data.get('rows'))}",
         f"- splits: {splits or say.NOT_RUN}",
-        f"- duplicates: {say.count(data.get('duplicates'))}",
+        f"- duplicates: {say.count(data.get('duplicates'))}" + (f", {near} of them near copies" if near else ""),
         f"- leaks between splits: {say.count(data.get('leaks'))}",
         f"- quarantined: {say.count(sum(broken.values()))}",
         *(f"  - {text(reason)}: {say.count(times)}" for reason, times in broken.items()),
+        *(["- repaired:"] if repairs else []),
+        *(f"  - {text(what)}: {say.count(times)}" for what, times in repairs.items()),
+        *_labels(data),
     ]
     return ["\n".join(lines)]
+
+
+def _labels(data: dict[str, Any]) -> list[str]:
+    """What is known against the labels."""
+    conflicts, check = (data.get("conflicts") or {}).get("count"), data.get("label_check") or {}
+    lines = [f"- the same content under several labels: {say.count(conflicts)}"] if conflicts else []
+    if say.known(check.get("found")):
+        of = say.count(check.get("checked"))
+        lines.append(f"- probable label errors, left as they are: {say.count(check['found'])} of {of} looked at")
+    return lines
 
 
 def _ledger(report: dict[str, Any]) -> list[str]:

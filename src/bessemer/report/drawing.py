@@ -18,6 +18,8 @@ import matplotlib.style
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from bessemer.report import format as say
+
 INK, MUTED, LINE, CARD = "#100001", "#100002", "#100003", "#100004"
 PARENT, SHIPPED, GOOD, BAD, THIRD = "#100005", "#100006", "#100007", "#100008", "#100009"
 VARIABLES = {
@@ -55,6 +57,7 @@ STYLE = {
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
     "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,  # ticks are values, never differences from a number in a corner
     "axes.grid": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -98,7 +101,7 @@ def _inline(svg: str, name: str, label: str) -> str:
 
 def short(text: object, most: int = 18) -> str:
     """A name cut to `most` letters."""
-    name = " ".join(str(text).split())
+    name = say.visible(" ".join(str(text).split()))
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 

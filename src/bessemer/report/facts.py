@@ -44,6 +44,11 @@ def part(report: Report, key: str, role: str) -> dict[str, Any]:
     return (report.get(key) or {}).get(role) or {}
 
 
+def modality(report: Report) -> str:
+    """The kind of data: image, text or audio."""
+    return str((report.get("data") or {}).get("modality") or "image")
+
+
 def contract(report: Report) -> dict[str, Any]:
     """The contract's result, or an empty dict before compression."""
     return report.get("contract") or {}
@@ -159,7 +164,7 @@ def _refused(report: Report) -> str:
 
 
 def _limits(names: list[str]) -> str:
-    """The limits on accuracy loss and speed-up, in words."""
+    """The limits on accuracy change and speed-up, in words."""
     words = " and ".join(say.quantity(name) for name in names)
     return f"the limit on {words}" if words else "a term of the contract"
 
@@ -174,6 +179,12 @@ def terms(report: Report) -> list[Term]:
 def _term(name: str, limit: Any, line: dict[str, Any]) -> Term:
     label, form = say.term(name)
     return Term(name, label, form(limit), form(line.get("value")), line.get("met"))
+
+
+def missed(report: Report) -> str:
+    """The terms that the test split refused, as the tables write them: for the refusal's message."""
+    lines = [line for line in terms(report) if line.met is False]
+    return "; ".join(f"{line.label} {line.limit} ({line.name}), measured {line.value}" for line in lines)
 
 
 def comparison(report: Report) -> list[Row]:

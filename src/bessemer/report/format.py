@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable
 from typing import Any, TypeGuard
 
@@ -13,6 +14,11 @@ NOT_RUN = "not run"
 def known(value: Any) -> TypeGuard[float]:
     """Whether `value` is a finite number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def visible(text: str) -> str:
+    """`text` with a box in place of control characters and halves of surrogate pairs, which no page can hold."""
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text)
 
 
 def significant(value: float) -> str:
@@ -40,6 +46,11 @@ def points(share: Any, *, sign: bool = False) -> str:
         return NOT_MEASURED
     rounded = round(100 * share, 2) + 0.0  # adding zero turns -0.0 into 0.0
     return f"{rounded:{'+' if sign and rounded else ''}.2f} points"
+
+
+def change(loss: Any) -> str:
+    """A loss of accuracy as the change that it is, negative where accuracy fell: 0.01 reads `-1.00 points`."""
+    return points(-loss, sign=True) if known(loss) else NOT_MEASURED
 
 
 def size(count: Any, *, sign: bool = False) -> str:
@@ -118,8 +129,9 @@ def plain(value: Any) -> str:
 
 
 QUANTITIES: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "drop": ("accuracy loss", points),
+    "drop": ("accuracy change", change),
     "speedup": ("speed-up", times),
+    "shrink": ("shrink", times),
     "bytes": ("size", size),
     "latency_ms": ("latency", milliseconds),
     "accuracy": ("accuracy", percent),
@@ -129,15 +141,18 @@ QUANTITIES: dict[str, tuple[str, Callable[[Any], str]]] = {
 
 
 def quantity(name: str) -> str:
-    """What a contract term limits, in words: `accuracy loss` for `max_drop`."""
+    """What a contract term limits, in words: `accuracy change` for `max_drop`."""
     label = term(name)[0]
     return label.removesuffix(" at most").removesuffix(" at least")
 
 
 def term(name: str) -> tuple[str, Callable[[Any], str]]:
-    """The words for a contract term, such as `accuracy loss at most`, and the format of its values."""
+    """The words for a contract term, such as `size at most`, and the format of its values.
+
+    `max_drop` reads `accuracy change at least -1.00 points`: every change of accuracy has one sign in all outputs.
+    """
     bound, _, rest = name.partition("_")
-    words = {"max": "at most", "min": "at least"}.get(bound)
+    words = {"max": "at least" if rest == "drop" else "at most", "min": "at least"}.get(bound)
     if words is None:
         return name.replace("_", " "), plain
     label, form = QUANTITIES.get(rest, (rest.replace("_", " "), plain))

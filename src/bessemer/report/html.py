@@ -6,7 +6,6 @@ The page needs matplotlib for its charts, which takes a moment to import, so imp
 from __future__ import annotations
 
 import io
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from ruamel.yaml import YAML
 
-from bessemer.report import charts, facts
+from bessemer.report import charts, facts, histograms, yardstick
 from bessemer.report import format as say
 from bessemer.report.pareto import pareto
+from bessemer.report.prepared import data_section, image, samples
 
-IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
 BADGES = {
     "contract met": ("met", "✓"),
     "contract refused": ("missed", "✗"),
@@ -36,12 +35,9 @@ def render(report: dict[str, Any]) -> str:
     page = Environment(loader=templates, autoescape=True, undefined=StrictUndefined)
     page.trim_blocks = page.lstrip_blocks = True
     page.filters |= {"image": image, "percent": say.percent, "count": say.count, "plural": say.plural}
-    return page.get_template("template.html.j2").render(**_context(report))
-
-
-def image(source: object) -> str:
-    """`source` where it is an image inside the page; empty otherwise, so that the page fetches nothing."""
-    return str(source) if IMAGE.fullmatch(str(source)) else ""
+    text = page.get_template("template.html.j2").render(**_context(report))
+    # A file name that is no UTF-8 comes as halves of surrogate pairs, which no file of UTF-8 can hold.
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _context(report: dict[str, Any]) -> dict[str, Any]:
@@ -52,6 +48,9 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "seed": report.get("seed", "unknown"),
         "badge": {"text": facts.verdict(report), "kind": kind, "mark": mark},
         "headline": facts.headline(report),
+        "warnings": yardstick.warnings(report),
+        "against": "" if yardstick.beaten(report) else yardstick.compared(report),
+        "modality": facts.modality(report),
         "tiles": _tiles(report),
         "terms": facts.terms(report),
         "comparison": facts.comparison(report),
@@ -62,8 +61,8 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "confusions": facts.confusions(report, _role(report)),
         "role": _role(report),
         "classes": _classes(report),
-        "mistakes": [one for one in report.get("mistakes") or [] if image(one.get("image"))],
-        "data": _data(report),
+        "mistakes": samples(report.get("mistakes")),
+        "data": data_section(report),
         "parity": [_parity(name, one) for name, one in (report.get("parity") or {}).items()],
         "stages": _stages(report),
         "machine": _machine(report),
@@ -84,6 +83,8 @@ def _charts(report: dict[str, Any]) -> dict[str, str]:
         "curves": charts.learning_curves(report),
         "confusion": charts.confusion(report, _role(report)),
         "balance": charts.class_balance(report),
+        "lengths": histograms.lengths(report),
+        "accuracies": histograms.accuracies(report),
     }
 
 
@@ -91,6 +92,9 @@ def _tiles(report: dict[str, Any]) -> list[dict[str, str]]:
     """The three figures on top: accuracy, size and latency of the shipped model, or of the parent alone."""
     labels = ("accuracy", "size", f"latency, batch {facts.contract_batch(report)}")
     tiles = [_tile(report, row) for row in facts.comparison(report) if row.label in labels]
+    simple = yardstick.baseline(report)
+    if simple is not None:
+        tiles[0]["below"] += f" · {simple.name} {say.percent(simple.value)}"
     return [tile for tile in tiles if tile["value"] != say.NOT_MEASURED]
 
 
@@ -113,7 +117,7 @@ def _candidate(report: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
         "missed": ", ".join(say.quantity(name) for name in one.get("missed") or []),
         "cells": [
             say.percent(one.get("accuracy")),
-            say.points(one.get("drop")),
+            say.change(one.get("drop")),
             say.size(one.get("bytes")),
             say.count(one.get("parameters")),
             *(say.milliseconds(latency.get(batch)) for batch in facts.batches(report)),
@@ -156,24 +160,6 @@ def _class(one: dict[str, Any], before: Any) -> dict[str, Any]:
         "bar": round(100 * score, 1) if say.known(score) else 0,
         "change": say.points(score - before, sign=True) if both else "",
         "support": say.count(one.get("support")),
-    }
-
-
-def _data(report: dict[str, Any]) -> dict[str, Any]:
-    data = report.get("data") or {}
-    shape = data.get("image") or []
-    labels = ["rows", "kept", "duplicates", "leaks"]
-    quarantined = data.get("quarantined") or {}
-    return {
-        "source": data.get("source", ""),
-        "image": " × ".join(map(str, shape)),
-        "classes": len(data.get("classes") or []),
-        "counts": {label: say.count(data.get(label)) for label in labels}
-        | {"quarantined": say.count(sum(quarantined.values()) if data else None)},
-        "splits": {name: say.count(rows) for name, rows in (data.get("splits") or {}).items()},
-        "quarantined": quarantined,
-        "broken": data.get("quarantined_samples") or [],
-        "samples": [one for one in data.get("samples") or [] if image(one.get("image"))],
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bessemer.report import facts
+from bessemer.report import facts, yardstick
 from bessemer.report import format as say
 
 
@@ -25,14 +25,27 @@ def columns(rows: Sequence[Sequence[str]], left: int = 1) -> str:
 
 
 def summary_table(report: dict[str, Any]) -> str:
-    """The parent against the shipped model, then the contract term by term."""
+    """The parent against the shipped model, the baseline, the contract term by term, and what to mind."""
     shown = [row for row in facts.comparison(report) if row.label.startswith(("accuracy", "size", "latency"))]
     rows = [[str(report.get("name", "model")), "parent", "shipped", "change"]]
     for row in shown:
         rows.append([row.label, row.parent, row.shipped, row.change])
         if row.label == "accuracy" and (row.parent_note or row.shipped_note):
             rows.append(["  95% interval", row.parent_note, row.shipped_note, ""])
-    return f"{columns(rows)}\n\n{_contract(report)}"
+    blocks = [columns(rows), _baseline(report), _contract(report)]
+    blocks += [columns([[f"Mind: {text}"] for text in yardstick.warnings(report)] or [[""]])]
+    return "\n\n".join(filter(None, blocks))
+
+
+def _baseline(report: dict[str, Any]) -> str:
+    """The baseline's accuracy; empty where none was run."""
+    simple = yardstick.baseline(report)
+    if simple is None:
+        return ""
+    head, row = ["baseline", "accuracy"], [f"  {simple.name}", say.percent(simple.value)]
+    if between := say.interval(simple.metric):
+        head, row = [*head, "95% interval"], [*row, between]
+    return columns([head, row])
 
 
 def _contract(report: dict[str, Any]) -> str:
@@ -49,7 +62,7 @@ def pareto_table(report: dict[str, Any]) -> str:
         return f"candidates {say.NOT_RUN}"
     sizes = facts.batches(report)
     times = [f"batch {batch}" for batch in sizes]
-    head = ["", "candidate", "accuracy", "drop", "size", *times, "speed-up", "misses"]
+    head = ["", "candidate", "accuracy", "change", "size", *times, "speed-up", "misses"]
     return columns([head, *(_candidate(candidate, sizes) for candidate in candidates)], left=2)
 
 
@@ -59,7 +72,7 @@ def _candidate(candidate: dict[str, Any], sizes: list[str]) -> list[str]:
         "*" if candidate.get("chosen") else "",
         str(candidate["name"]),
         say.percent(candidate.get("accuracy")),
-        say.points(candidate.get("drop")),
+        say.change(candidate.get("drop")),
         say.size(candidate.get("bytes")),
         *(say.milliseconds(latency.get(batch)) for batch in sizes),
         say.times(candidate.get("speedup")),

@@ -80,7 +80,7 @@ def warn_of_few_samples(context: Context, config: CompressConfig) -> None:
     for name in ("validation", "test"):
         if limit is not None and 1 / splits[name] > limit:
             context.progress.note(
-                f"  mind: the {name} split has {splits[name]} images; one of them is "
+                f"  mind: the {name} split has {splits[name]} samples; one of them is "
                 f"{100 / splits[name]:.1f} points, and max_drop allows {100 * limit:g}: chance will decide"
             )
 

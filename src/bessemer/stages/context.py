@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import nn
 
 from bessemer.artifact import Artifact, Cache, Decisions
 from bessemer.data.dataset import Dataset, Samples
+from bessemer.data.rows import Rows
 from bessemer.evaluate.benchmark import interleave
 from bessemer.evaluate.metrics import confusion_matrix, per_class, summary
 from bessemer.export.session import OnnxModel
@@ -69,14 +67,6 @@ class Context:
         (self.out / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
 
-def data_uri(image: NDArray[np.uint8]) -> str:
-    """One image (H, W, C) as a PNG that stands inside HTML or JSON."""
-    flat = image[..., 0] if image.shape[2] == 1 else image
-    out = io.BytesIO()
-    Image.fromarray(flat).save(out, "PNG")
-    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
-
-
 def quality(
     test: Samples, logits: NDArray[np.float32], classes: list[str], role: str, seed: int
 ) -> dict[str, Any]:
@@ -96,13 +86,13 @@ def sizes(network: nn.Module, file: Path, samples: Samples) -> dict[str, int]:
 
 
 def time_files(
-    files: Mapping[str, Path], images: NDArray[np.uint8], batch: int, seconds: float, threads: int
+    files: Mapping[str, Path], inputs: Rows, batch: int, seconds: float, threads: int
 ) -> dict[int, dict[str, list[float]]]:
-    """Seconds of all ONNX files in turns, on real images, at batch 1 and at `batch`."""
+    """Seconds of all ONNX files in turns, on real samples, at batch 1 and at `batch`."""
     sessions = {name: OnnxModel(path, threads) for name, path in files.items()}
     result = {}
     for size in sorted({1, batch}):
-        some = np.resize(images, (size, *images.shape[1:]))
+        some = inputs[np.arange(size) % len(inputs)]
         runners = {name: partial(session, some) for name, session in sessions.items()}
         result[size] = interleave(runners, seconds / 2)
     return result

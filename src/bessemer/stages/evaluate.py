@@ -1,15 +1,23 @@
-"""The parent as a fp32 ONNX file: its parity, and its quality on the test split."""
+"""The parent as a fp32 ONNX file: its parity, its quality on the test split, and a simple model beside it."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from bessemer.data.dataset import Dataset
+from bessemer.evaluate.baseline import baseline
 from bessemer.export.onnx import export_onnx
 from bessemer.export.parity import compare, gate, torch_logits
 from bessemer.export.session import OnnxModel
 from bessemer.model.state import load_model
 from bessemer.stages.context import Context, quality, sizes
+
+BASELINE = "baseline.json"
 
 
 def evaluate(context: Context) -> None:
@@ -28,4 +36,31 @@ def evaluate(context: Context) -> None:
     facts = quality(test, logits, dataset.about["classes"], "parent", context.recipe.seed)
     facts["sizes"] = {"parent": sizes(network, path, test)}
     facts["parity"] = {"parent fp32": parity.as_dict()}
+    facts["baseline"] = simple_baseline(context, dataset)
     context.write_facts(facts)
+
+
+def simple_baseline(context: Context, dataset: Dataset) -> dict[str, Any]:
+    """What a simple model reaches on the same splits; it depends on the data alone, so it is made once."""
+    depends = {
+        "versions": context.versions,
+        "inputs": {"prepare": context.inputs["prepare"].digest},
+        "seed": context.recipe.seed,
+    }
+
+    def make(out: Path, work: Path) -> None:
+        context.progress.note("  a simple model on the same data, for comparison")
+        train, test = dataset.split("train"), dataset.split("test")
+        modality = dataset.about["modality"]
+        values = (
+            [dataset.texts("train"), dataset.texts("test")] if modality == "text" else [train.inputs, test.inputs]
+        )
+        rate = dataset.about["arguments"].get("rate", 0)
+        found = baseline(
+            modality, values[0], train.labels, values[1], test.labels, rate=rate, seed=context.recipe.seed
+        )
+        (out / BASELINE).write_text(json.dumps(found), encoding="utf-8")
+
+    artifact, _ = context.cache.obtain("baseline", depends, make)
+    result: dict[str, Any] = artifact.json(BASELINE)
+    return result

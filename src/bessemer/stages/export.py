@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from bessemer.compress.contract import Measured, judge
 from bessemer.data.dataset import Dataset, Samples
 from bessemer.evaluate.benchmark import speedup, summarize
 from bessemer.evaluate.metrics import paired_difference
+from bessemer.export.inputs import PREPROCESS, TOKENIZER
 from bessemer.export.onnx import INPUT, OUTPUT
 from bessemer.export.parity import compare, gate, torch_logits
 from bessemer.export.session import OnnxModel
 from bessemer.model.state import load_model
-from bessemer.stages.context import Context, data_uri, quality, sizes, time_files
+from bessemer.stages.context import Context, quality, sizes, time_files
 
 SHOWN_MISTAKES = 24
 DEFAULT_BATCH = 64
@@ -42,7 +44,7 @@ def export(context: Context) -> None:
     dataset = context.dataset()
     test = dataset.split("test")
     shipped = find_shipped(context)
-    write_model(shipped, dataset, context.out)
+    write_model(context, shipped, dataset)
     network = load_model(context.out / "model")
     path = context.out / "onnx" / "model.onnx"
     logits = OnnxModel(path, context.runtime.threads).logits(test.inputs)
@@ -54,7 +56,7 @@ def export(context: Context) -> None:
     if shipped.format == "int8":
         plain = OnnxModel(path, context.runtime.threads, optimize=False).logits(test.inputs)
         facts["parity"]["int8 kernels against QDQ nodes"] = compare(plain, logits).as_dict()
-    facts["mistakes"] = mistakes(test, logits, dataset.about["classes"])
+    facts["mistakes"] = mistakes(dataset, test.labels, logits)
     timing = Decisions(context.work / "decisions.json").take(
         "timing", lambda: time_shipped(context, shipped, test)
     )
@@ -78,47 +80,53 @@ def find_shipped(context: Context) -> Shipped:
     return Shipped(folder / "model.onnx", folder, form, fp32 / "model.onnx", choice)
 
 
-def write_model(shipped: Shipped, dataset: Dataset, out: Path) -> None:
-    """Write `onnx/` (the file) and `model/` (to be loaded in torch), each with its `preprocess.json`."""
-    for folder, sources in (
-        (out / "onnx", [shipped.file]),
-        (out / "model", [shipped.model / "architecture.json", shipped.model / "weights.safetensors"]),
+def write_model(context: Context, shipped: Shipped, dataset: Dataset) -> None:
+    """Write `onnx/` (the file) and `model/` (to be loaded in torch), each with what turns raw files into inputs."""
+    tokenizer = context.inputs["prepare"].path / TOKENIZER
+    shared = [tokenizer] if tokenizer.exists() else []
+    for folder, own in (
+        (context.out / "onnx", [shipped.file]),
+        (context.out / "model", [shipped.model / "architecture.json", shipped.model / "weights.safetensors"]),
     ):
         folder.mkdir()
-        for source in sources:
-            (folder / source.name).write_bytes(source.read_bytes())
-        (folder / "preprocess.json").write_text(json.dumps(preprocessing(dataset), indent=1), encoding="utf-8")
+        for source in (*own, *shared):
+            shutil.copyfile(source, folder / source.name)
+        (folder / PREPROCESS).write_text(json.dumps(preprocessing(dataset), indent=1), encoding="utf-8")
 
 
 def preprocessing(dataset: Dataset) -> dict[str, Any]:
-    """How a raw image becomes the model's input, and what its outputs mean."""
-    height, width, channels = dataset.about["image"]
-    classes = dataset.about["classes"]
+    """How a raw file becomes the model's input, and what its outputs mean."""
+    about = dataset.about
+    inputs, classes = about["inputs"], about["classes"]
+    shape = inputs.get("shape", ["length"])
+    dtype = "int32" if about["modality"] == "text" else np.dtype(inputs["dtype"]).name
     return {
-        "size": [height, width],
-        "color": "gray" if channels == 1 else "rgb",
-        "resize": "crop in the middle to the shape, then bilinear",
-        "inside_the_model": {"mean": dataset.about["mean"], "std": dataset.about["std"], "of": "pixels / 255"},
-        "input": {"name": INPUT, "dtype": "uint8", "shape": ["batch", height, width, channels]},
+        "modality": about["modality"],
+        **about["preprocess"],
+        "inside_the_model": about["arguments"],
+        "input": {"name": INPUT, "dtype": dtype, "shape": ["batch", *shape]},
         "output": {"name": OUTPUT, "dtype": "float32", "shape": ["batch", len(classes)]},
         "classes": classes,
     }
 
 
-def mistakes(test: Samples, logits: NDArray[np.float32], classes: list[str]) -> list[dict[str, Any]]:
-    """The wrong decisions that the model was surest of."""
+def mistakes(dataset: Dataset, labels: NDArray[np.int64], logits: NDArray[np.float32]) -> list[dict[str, Any]]:
+    """The wrong decisions on the test split that the model was surest of."""
+    classes, places = dataset.about["classes"], dataset.positions("test")
     shares = torch.from_numpy(logits).softmax(1).numpy()
     decided = logits.argmax(1)
-    wrong = np.flatnonzero(decided != test.labels)
+    wrong = np.flatnonzero(decided != labels)
     worst = wrong[np.argsort(-shares[wrong, decided[wrong]], kind="stable")[:SHOWN_MISTAKES]]
+    names = dataset.names(places[worst])
     return [
         {
-            "image": data_uri(test.inputs[i]),
-            "truth": classes[int(test.labels[i])],
+            **dataset.show(int(places[i])),
+            "path": name,
+            "truth": classes[int(labels[i])],
             "predicted": classes[int(decided[i])],
             "confidence": float(shares[i, decided[i]]),
         }
-        for i in worst
+        for i, name in zip(worst, names, strict=True)
     ]
 
 

@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from bessemer.data.accounts import read_quarantine
 from bessemer.data.dataset import Dataset
 from bessemer.data.prepare import prepare as prepare_data
+from bessemer.data.show import show_raw
 from bessemer.data.split import take_count
-from bessemer.stages.context import Context, data_uri
+from bessemer.stages.context import Context
 
 SHOWN_SAMPLES = 24
+SHOWN_A_REASON = 8
+NOT_TOLD = ("inputs", "texts", "arguments", "preprocess")
 
 
 def prepare(context: Context) -> None:
     """Prepare the data and show a few samples of it."""
     about = prepare_data(context.recipe.data, context.recipe.seed, context.out, context.progress)
-    train = Dataset(context.out).split("train")
-    shown = take_count(train.labels, train.ids, SHOWN_SAMPLES, context.recipe.seed)
-    shown = shown[np.argsort(train.labels[shown], kind="stable")]
-    classes = about["classes"]
-    samples = [{"image": data_uri(train.inputs[i]), "label": classes[int(train.labels[i])]} for i in shown]
-    context.write_facts({"data": {**about, "samples": samples}})
+    dataset = Dataset(context.out)
+    facts = {name: value for name, value in about.items() if name not in NOT_TOLD}
+    facts["samples"] = some_samples(context, dataset)
+    facts["quarantined_samples"] = some_quarantined(context, about["modality"])
+    facts["label_issues"] = [shown(dataset, issue) for issue in about["label_issues"]]
+    context.write_facts({"data": facts})
+
+
+def some_samples(context: Context, dataset: Dataset) -> list[dict[str, Any]]:
+    """Training samples of every class."""
+    train, places = dataset.split("train"), dataset.positions("train")
+    classes = dataset.about["classes"]
+    chosen = take_count(train.labels, train.ids, SHOWN_SAMPLES, context.recipe.seed)
+    chosen = chosen[np.argsort(train.labels[chosen], kind="stable")]
+    return [{**dataset.show(int(places[i])), "label": classes[int(train.labels[i])]} for i in chosen]
+
+
+def some_quarantined(context: Context, modality: str) -> list[dict[str, Any]]:
+    """The first rows of each reason, shown where that is possible."""
+    counts: dict[str, int] = {}
+    found = []
+    for row in read_quarantine(context.out).to_pylist():
+        counts[row["reason"]] = counts.get(row["reason"], 0) + 1
+        if counts[row["reason"]] <= SHOWN_A_REASON:
+            path = ", ".join(filter(None, (row["origin"], row["place"])))
+            told = {name: row[name] for name in ("reason", "detail", "kind")}
+            found.append({"path": path, **told, "shown": show_raw(row["value"], modality)})
+    return found
+
+
+def shown(dataset: Dataset, issue: dict[str, Any]) -> dict[str, Any]:
+    """A probable label error with its sample."""
+    one = dataset.show(issue["sample"])
+    return {**issue, "shown": one["image"] or one["text"]}

@@ -20,7 +20,7 @@ from bessemer.train.precision import choose_precision
 def train(context: Context) -> None:
     """Build a network from the recipe, train it, keep its weights and learning curve."""
     recipe, about = context.recipe, context.dataset().about
-    arguments = {"classes": len(about["classes"]), "mean": about["mean"], "std": about["std"]}
+    arguments = {"classes": len(about["classes"]), **about["arguments"]}
     architecture = Architecture(recipe.model.name, {**arguments, **recipe.model.model_dump(exclude={"name"})})
     torch.manual_seed(int(key(recipe.seed, 1)) >> 1)
     result = train_model(context, architecture, architecture.build(), recipe.train, "train", recipe.seed)

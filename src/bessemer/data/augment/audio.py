@@ -1,0 +1,108 @@
+"""Random changes of sound: shift, gain, noise, and masks over time and frequency.
+
+The masks are those of SpecAugment (Park et al., 2019), on the wave: a stretch of time is silenced, and a band of
+the mel scale is removed by a Fourier transform of the whole clip. Every number is a pure function of (seed, epoch,
+sample id), the noise by counters too, so a clip changes in the same way whatever stands beside it in the batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bessemer.data.augment.chance import GOLDEN, keys, uniforms
+from bessemer.data.config import AugmentConfig
+from bessemer.data.order import U64, mix
+from bessemer.data.spectrogram import to_hertz, to_mel
+
+Clips = NDArray[np.int16]
+Draw = NDArray[np.float64]
+STREAMS = {"shift": 101, "gain": 102, "ratio": 103, "width": 104, "start": 105, "band": 106, "low": 107}
+NOISE = 108  # stream; they are apart from those of images and text
+NOISE_SPREAD_DB = 20.0  # the ratio of signal to noise is between noise_db and noise_db plus this
+
+
+def is_identity(config: AugmentConfig) -> bool:
+    """Whether these settings leave every clip as it is."""
+    changes = (config.time_shift, config.gain_db, config.time_mask, config.frequency_mask)
+    return not any(changes) and config.noise_db is None
+
+
+def augment_audio(
+    clips: Clips, config: AugmentConfig, ids: U64, epochs: NDArray[np.int64], seed: int, rate: int
+) -> Clips:
+    """Augment a batch of clips int16 (B, T) at `rate`; the result has the same shape and type.
+
+    In this order: shift, gain, noise, band mask, then one rounding, then the stretch of silence.
+    """
+    if is_identity(config):
+        return clips
+    chance = dict(zip(STREAMS, uniforms(ids, epochs, seed, list(STREAMS.values())), strict=True))
+    out = shift(clips, config.time_shift, chance["shift"])
+    if config.gain_db or config.noise_db is not None or config.frequency_mask:
+        wave = out.astype(np.float32)
+        wave *= (10 ** ((2 * chance["gain"] - 1) * config.gain_db / 20)).astype(np.float32)[:, None]
+        if config.noise_db is not None:
+            ratio = config.noise_db + NOISE_SPREAD_DB * chance["ratio"]
+            add_noise(wave, ratio, keys(ids, epochs, seed, [NOISE])[0])
+        if config.frequency_mask:
+            wave = mask_band(wave, config.frequency_mask, chance["band"], chance["low"], rate)
+        out = np.rint(wave).clip(-32768, 32767).astype(np.int16)
+    if config.time_mask:
+        out = mask_time(out, config.time_mask, chance["width"], chance["start"])
+    return out
+
+
+def shift(clips: Clips, share: float, numbers: Draw) -> Clips:
+    """Move clips (B, T) later or earlier by up to `share` of their length; silence comes in. Always a copy."""
+    length = clips.shape[1]
+    out = np.zeros_like(clips)
+    moves = np.rint((2 * numbers - 1) * share * length).astype(int)
+    for clip, target, move in zip(clips, out, moves, strict=True):
+        target[max(0, move) : length + min(0, move)] = clip[max(0, -move) : length - max(0, move)]
+    return out
+
+
+def add_noise(wave: NDArray[np.float32], decibels: Draw, bits: U64) -> None:
+    """Add white noise, so many decibels below each clip of (B, T), in place; silence stays silent.
+
+    The noise is uniform, four 16-bit values from each mixed counter: of white noise no ear and no filter bank
+    tells how single samples are distributed.
+    """
+    length = wave.shape[1]
+    with np.errstate(over="ignore"):
+        counters: U64 = np.arange(1, 2 + length // 4, dtype=np.uint64) * GOLDEN
+        words = mix(bits[:, None] + counters)
+    noise = words.astype("<u8").view("<u2")[:, :length].astype(np.float32)
+    noise -= np.float32(32767.5)
+    level = np.sqrt(np.mean(np.square(wave), axis=1)) * 10 ** (-decibels / 20)
+    wave += noise * (level / (65536 / 12**0.5)).astype(np.float32)[:, None]
+
+
+def mask_band(
+    wave: NDArray[np.float32], share: float, widths: Draw, starts: Draw, rate: int
+) -> NDArray[np.float32]:
+    """Clips (B, T) without a band of up to `share` of the mel scale, anywhere on it."""
+    from scipy import fft
+
+    length = wave.shape[1]
+    top = float(to_mel(rate / 2))
+    width = widths * share * top
+    low = starts * (top - width)
+    first, last = to_hertz(low), to_hertz(low + width)
+    size = fft.next_fast_len(length, real=True)
+    spectrum = fft.rfft(wave, size, axis=1)
+    hertz = np.arange(spectrum.shape[1]) * (rate / size)
+    spectrum[(hertz >= first[:, None]) & (hertz < last[:, None])] = 0
+    kept: NDArray[np.float32] = fft.irfft(spectrum, size, axis=1)[:, :length]
+    return kept
+
+
+def mask_time(clips: Clips, share: float, widths: Draw, starts: Draw) -> Clips:
+    """Clips (B, T) with a stretch of up to `share` of their length silenced, anywhere in them; in place."""
+    length = clips.shape[1]
+    width = np.rint(widths * share * length).astype(int)
+    start = np.floor(starts * (length - width + 1)).astype(int)
+    for clip, begin, count in zip(clips, start, width, strict=True):
+        clip[begin : begin + count] = 0
+    return clips

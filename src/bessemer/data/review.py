@@ -1,0 +1,53 @@
+"""What a person should look at: training labels that a cross-validated simple model speaks against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bessemer.data.config import DataConfig
+from bessemer.data.features import fit_features
+from bessemer.data.finish import Chosen, one_pass
+from bessemer.data.labels import check_labels
+from bessemer.data.rows import RaggedRows
+from bessemer.data.split import take_count
+
+LISTED = 200
+
+
+def review_labels(
+    config: DataConfig, about: dict[str, Any], chosen: Chosen, labels: NDArray[np.int64], seed: int, out: Path
+) -> dict[str, Any]:
+    """`label_check` and `label_issues` of the report, the least plausible labels first; nothing is dropped.
+
+    `labels` are those of the kept rows. At most `label_check.sample` training samples are looked at.
+    """
+    folds, ids = config.label_check.folds, chosen.staged.ids[chosen.rows]
+    if folds < 2:
+        return {"label_check": None, "label_issues": []}
+    train = chosen.train
+    looked = train[take_count(labels[train], ids[train], config.label_check.sample, seed)]
+    features, _ = fit_features(config.modality, _values(about, looked, out), about["arguments"].get("rate", 0))
+    issues = check_labels(features, labels[looked], ids[looked], folds, seed)
+    classes = about["classes"]
+    listed = [
+        {
+            "row": int(chosen.rows[looked[issue.row]]),
+            "sample": int(looked[issue.row]),
+            "given": classes[issue.given],
+            "suggested": classes[issue.suggested],
+            "confidence": issue.confidence,
+        }
+        for issue in issues[:LISTED]
+    ]
+    return {"label_check": {"checked": len(looked), "found": len(issues)}, "label_issues": listed}
+
+
+def _values(about: dict[str, Any], positions: NDArray[np.int64], out: Path) -> Any:
+    if about["modality"] == "text":
+        rows = RaggedRows(out, about["texts"])
+        return [rows.values(int(position)).tobytes().decode("utf-8") for position in positions]
+    return one_pass(out, about["inputs"])[positions]

@@ -1,0 +1,1 @@
+"""Text: decoding, repair, quality, lines repeated over documents."""

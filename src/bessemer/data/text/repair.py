@@ -1,0 +1,105 @@
+"""Mending of a decoded text. Training and prediction both call `clean_text`, so that a model sees in use what it
+was trained on.
+
+Unicode is brought to NFC, not NFKC: NFKC also folds what carries meaning (x² to x2, ½ to 1⁄2, ﬁ and full-width
+letters), which can't be undone; a tokenizer that wants it can do so itself.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+from bessemer.data.text.html import html_text, looks_like_html
+
+# Control characters apart from tab and line break, and characters without width: byte order mark, soft hyphen,
+# zero width space, word joiner, marks of direction, not-characters. The joiners U+200C and U+200D stay where they
+# join letters or emoji: Persian, Hindi and family emoji need them.
+_REMOVED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+    "\ufff9-\ufffb\ufffe\uffff\ufdd0-\ufdef]"
+)
+_JOINED = "\u0600-\u0dff\u2600-\u27bf\ufe0f\U0001f000-\U0001faff"
+_JOINERS = re.compile(f"(?<![{_JOINED}])[\u200c\u200d]+|[\u200c\u200d]+(?![{_JOINED}\u200c\u200d])")
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # colors of a terminal
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
+_NESTED = re.compile(r"&(?:amp;){2,}")
+_LINE_ENDS = re.compile("\r\n?|[\x85\u2028\u2029\x0b\x0c]")
+_BLANKS = re.compile(r"\n{3,}")
+_ODD_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+LONGEST_LINE = 20_000  # characters of a line that mojibake is looked for in
+PASSES = 20
+
+
+def clean_text(text: str, html: str = "auto") -> tuple[str, tuple[str, ...]]:
+    """The repaired text, and the name of each repair that changed something, in order.
+
+    Mojibake is mended (ftfy), HTML documents become their text and entities are resolved in texts without tags
+    (`html="keep"` leaves both), control and zero-width characters go, Unicode is NFC, line ends are `\\n`, spaces
+    at line ends and runs of blank lines go. Indentation and case stay. Applying it twice equals once: the passes
+    run until nothing changes (an entity may hide an entity, a page a page).
+    """
+    done: dict[str, None] = {}
+    text = text.strip("\r\n")  # what every file ends with is not worth a name
+    for _ in range(PASSES):
+        before = text
+        for name, step in _steps(html):
+            after = step(text)
+            if after != text:
+                done[name] = None
+                text = after
+        if text == before:
+            break
+    return text, tuple(done)
+
+
+def _steps(html: str) -> list[tuple[str, Callable[[str], str]]]:
+    steps: list[tuple[str, Callable[[str], str]]] = [
+        ("mojibake repaired", _mojibake),
+        ("entities resolved", _entities),
+        ("control characters removed", _controls),
+        ("HTML stripped", _html),
+        ("Unicode normalized", lambda text: unicodedata.normalize("NFC", text)),
+        ("white space normalized", _white_space),
+    ]
+    return [step for step in steps if html == "auto" or step[0] not in ("HTML stripped", "entities resolved")]
+
+
+def _mojibake(text: str) -> str:
+    """UTF-8 that was once read as another encoding, mended line by line: a document may mix both."""
+    if text.isascii():
+        return text
+    from ftfy import fix_encoding
+
+    lines = text.split("\n")
+    for i, line in enumerate(lines):
+        if not line.isascii() and len(line) <= LONGEST_LINE:
+            lines[i] = fix_encoding(line)
+    return "\n".join(lines)
+
+
+def _entities(text: str) -> str:
+    """`&eacute;` and the like, by ftfy's rule: a text with a `<` may be markup or code and means what it says."""
+    if "&" not in text or "<" in text or not _ENTITY.search(text):
+        return text
+    from html import unescape
+
+    return _ENTITY.sub(lambda match: unescape(match.group()), _NESTED.sub("&amp;", text))
+
+
+def _html(text: str) -> str:
+    return html_text(text) if looks_like_html(text) else text
+
+
+def _controls(text: str) -> str:
+    text = _ESCAPES.sub("", text)
+    text = _SURROGATES.sub("\ufffd", text)
+    return _JOINERS.sub("", _REMOVED.sub("", text))
+
+
+def _white_space(text: str) -> str:
+    text = _ODD_SPACES.sub(" ", _LINE_ENDS.sub("\n", text))
+    text = "\n".join(line.rstrip() for line in text.split("\n"))
+    return _BLANKS.sub("\n\n", text).strip("\n")

@@ -1,0 +1,207 @@
+"""The data section of the page: every row accounted for, and samples of all that was found.
+
+Samples may be pictures, sound (as a picture of its spectrogram) or text, and the text of a broken file may hold
+anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bessemer.report import facts
+from bessemer.report import format as say
+
+IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
+PARTS = ("kept", "duplicates", "leaks", "quarantined")
+EXCERPT = 400  # characters of a text that are shown
+EACH = 6  # quarantined samples shown of one reason
+# What the template reads of a sample, of one of two copies or of a doubted label; older reports have less.
+BLANK = dict.fromkeys(("path", "label", "split", "given", "suggested", "confidence"), "")
+SHOWN = 24  # nearest copies, conflicts and probable label errors on the page
+
+
+def data_section(report: dict[str, Any]) -> dict[str, Any]:
+    """All that the template's data section needs."""
+    data = report.get("data") or {}
+    return {
+        "source": data.get("source", ""),
+        "kind": _kind(report, data),
+        "classes": len(data.get("classes") or []),
+        "account": _account(data),
+        "splits": {name: say.count(rows) for name, rows in (data.get("splits") or {}).items()},
+        "balance": _balance(data.get("balance") or {}),
+        "sources": [_source(one) for one in data.get("sources") or []],
+        "tokens": _tokens(data.get("tokens") or {}),
+        "quarantined": _quarantined(data),
+        "repairs": _commonest(data.get("repairs")),
+        "ignored": _commonest(data.get("ignored")),
+        "nearest": _batches([_pair(one) for one in _first(data.get("nearest"))]),
+        "conflicts": _conflicts(data.get("conflicts") or {}),
+        "suspects": _suspects(data),
+        "samples": samples(data.get("samples")),
+    }
+
+
+def image(source: object) -> str:
+    """`source` where it is an image inside the page; empty otherwise, so that the page fetches nothing."""
+    return str(source) if IMAGE.fullmatch(str(source)) else ""
+
+
+def shown(value: object) -> dict[str, str]:
+    """What can be shown of a sample: `image`, a data URI, or the start of its `text`; both empty where nothing."""
+    if not isinstance(value, str):
+        return {"image": "", "text": ""}
+    picture = image(value)
+    return {"image": picture, "text": "" if picture else excerpt(value)}
+
+
+def excerpt(text: str, most: int = EXCERPT) -> str:
+    """The start of a text; every sign that a page cannot hold is a visible box."""
+    start = say.visible(text[:most].strip())
+    return f"{start} …" if len(text) > most else start
+
+
+def samples(found: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    """Samples or mistakes that have something to show, each with `image` and `text` fit for the page."""
+    ready = [{**BLANK, **one, **shown(image(one.get("image")) or one.get("text"))} for one in found or []]
+    return [one for one in ready if one["image"] or one["text"]]
+
+
+def _kind(report: dict[str, Any], data: dict[str, Any]) -> str:
+    """What the samples are, in words."""
+    modality, shape = facts.modality(report), data.get("image") or []
+    if modality == "image":
+        return f"images of {' × '.join(map(str, shape))} (height × width × channels)" if shape else "images"
+    settings = ((report.get("recipe") or {}).get("data") or {}).get(modality) or {}
+    if modality == "audio":
+        rate = data.get("rate") or settings.get("rate")
+        return f"sound at {say.count(rate)} samples a second" if say.known(rate) else "sound"
+    vocabulary = (data.get("tokens") or {}).get("vocabulary")
+    return f"text, as tokens of a vocabulary of {say.count(vocabulary)}" if say.known(vocabulary) else "text"
+
+
+def _account(data: dict[str, Any]) -> dict[str, Any]:
+    """Where every row went; `rest` is what the figures leave unexplained, which must be nothing."""
+    rows, counts = data.get("rows"), {name: data.get(name) for name in PARTS}
+    if not data or not say.known(rows):
+        return {}
+    counts["quarantined"] = sum((data.get("quarantined") or {}).values())
+    known = {name: int(value) for name, value in counts.items() if say.known(value)}
+    rest = int(rows) - sum(known.values())
+    near = data.get("near_duplicates")
+    notes = {"duplicates": f"{say.count(near)} of them near copies" if near else ""}
+    whole = max(int(rows), sum(known.values()), 1)
+    parts = [
+        {
+            "name": name,
+            "count": say.count(value),
+            "share": say.percent(value / whole),
+            "width": f"{100 * value / whole:.3f}",
+            "note": notes.get(name, ""),
+        }
+        for name, value in known.items()
+    ]
+    return {"rows": say.count(rows), "parts": parts, "rest": f"{rest:+,}" if rest else ""}
+
+
+def _balance(balance: dict[str, Any]) -> str:
+    largest, smallest = balance.get("largest") or {}, balance.get("smallest") or {}
+    if not largest or not smallest:
+        return ""
+    ratio = balance.get("ratio")
+    times = f", {say.times(ratio)} fewer" if say.known(ratio) else ""
+    named = [f"{one.get('name')} with {say.plural(one.get('count'), 'sample')}" for one in (largest, smallest)]
+    return f"The largest class is {named[0]}, the smallest {named[1]}{times}."
+
+
+def _source(one: dict[str, Any]) -> dict[str, str]:
+    weight = one.get("weight")
+    return {
+        "source": str(one.get("source", "")),
+        "path": str(one.get("path") or ""),
+        "rows": say.count(one.get("rows")),
+        "weight": say.times(weight) if say.known(weight) else say.NOT_MEASURED,
+    }
+
+
+def _tokens(tokens: dict[str, Any]) -> str:
+    """How the tokenizer fits, in a sentence."""
+    told = []
+    if say.known(tokens.get("truncated")):
+        told.append(f"{say.percent(tokens['truncated'])} of the texts are longer than the model reads and are cut")
+    if say.known(tokens.get("per_second")):
+        told.append(f"tokenized at {say.count(tokens['per_second'])} tokens/s")
+    return f"{'; '.join(told)}." if told else ""
+
+
+def _quarantined(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each reason with how often it was met and a few of its rows, the commonest first; `more` are not shown."""
+    rows = data.get("quarantined_samples") or []
+    reasons = sorted((data.get("quarantined") or {}).items(), key=lambda item: -item[1])
+    groups = []
+    for reason, times in reasons:
+        mine = [one for one in rows if one.get("reason") == reason]
+        some = [
+            {"path": one.get("path", ""), "detail": one.get("detail") or "", **shown(one.get("shown"))}
+            for one in mine[:EACH]
+        ]
+        kind = next((one["kind"] for one in mine if one.get("kind")), "")
+        groups.append({"reason": reason, "times": times, "kind": kind, "rows": some, "more": times - len(some)})
+    return groups
+
+
+def _commonest(counts: Mapping[str, int] | None, most: int = SHOWN) -> list[tuple[str, str]]:
+    ordered = sorted((counts or {}).items(), key=lambda item: -item[1])
+    rows = [(name, say.count(times)) for name, times in ordered[:most]]
+    rest = sum(times for _, times in ordered[most:])
+    return [*rows, (f"{len(ordered) - most} others", say.count(rest))] if rest else rows
+
+
+def _first(found: Sequence[dict[str, Any]] | None) -> Sequence[dict[str, Any]]:
+    return (found or [])[:SHOWN]
+
+
+def _batches(pairs: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The first pairs, and those that are folded away until the reader opens them."""
+    return [part for part in (pairs[:EACH], pairs[EACH:]) if part]
+
+
+def _pair(one: dict[str, Any]) -> dict[str, Any]:
+    sides = [{**BLANK, **side, **shown(side.get("shown"))} for side in (one.get("a") or {}, one.get("b") or {})]
+    likeness = one.get("similarity")
+    state = str(one.get("state", ""))
+    fates = {"duplicate": "one removed as a copy", "leak": "removed from the training side", "kept": "both kept"}
+    return {
+        "sides": sides,
+        "similarity": say.percent(likeness),
+        "state": state,
+        "fate": fates.get(state, state),
+        "crosses": len({str(side.get("label")) for side in sides}) > 1,
+    }
+
+
+def _conflicts(conflicts: dict[str, Any]) -> dict[str, Any]:
+    rows = [
+        {"paths": one.get("paths") or [], "labels": one.get("labels") or []}
+        for one in _first(conflicts.get("samples"))
+    ]
+    count = conflicts.get("count") or 0
+    return {"count": count, "rows": rows, "more": max(count - len(rows), 0)}
+
+
+def _suspects(data: dict[str, Any]) -> dict[str, Any]:
+    """Samples whose label the cross-validated check doubts, and how the check was made."""
+    check = data.get("label_check") or {}
+    rows = [{**BLANK, **one, **shown(one.get("shown"))} for one in _first(data.get("label_issues"))]
+    how = ""
+    if say.known(check.get("checked")):
+        found = check.get("found", len(rows))
+        how = (
+            f"{say.count(found)} of {say.plural(check['checked'], 'training sample')} are in doubt, by the "
+            "cross-validated confidence of a simple model"
+        )
+        right = check.get("accuracy")
+        how += f", which gives the stated label to {say.percent(right)} of them all." if say.known(right) else "."
+    return {"how": how, "rows": rows, "more": max((check.get("found") or 0) - len(rows), 0)}

@@ -1,0 +1,65 @@
+"""Augmented samples for people to look at: a sheet of pictures, or a page of texts."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bessemer.artifact import write_atomic
+from bessemer.data.augment.preview import png, sheet
+from bessemer.data.config import AugmentConfig
+from bessemer.data.dataset import Dataset, augment_seed
+from bessemer.data.split import take_count
+
+SAMPLES, EPOCHS = 8, 6
+STYLE = "body{font:14px system-ui;margin:2em}td,th{border:1px solid #ccc;padding:6px;vertical-align:top;text-align:left}"
+
+
+def write_preview(dataset: Dataset, config: AugmentConfig, tokenizer: Path, seed: int, folder: Path) -> Path:
+    """Write `preview.png` (or `preview.html` for text): samples and what training sees of them; returns its path."""
+    train = dataset.split("train")
+    chosen = take_count(train.labels, train.ids, SAMPLES, seed)
+    columns = augmented(dataset, config, chosen, seed)
+    headings = ["original", *(f"epoch {epoch}" for epoch in range(EPOCHS))]
+    if dataset.about["modality"] == "text":
+        write_atomic(folder / "preview.html", text_page(columns, headings, tokenizer))
+        return folder / "preview.html"
+    rows = [[picture(dataset, column[number]) for column in columns] for number in range(len(chosen))]
+    write_atomic(folder / "preview.png", png(sheet(rows, headings)))
+    return folder / "preview.png"
+
+
+def augmented(
+    dataset: Dataset, config: AugmentConfig, chosen: NDArray[np.int64], seed: int
+) -> list[NDArray[Any]]:
+    """The chosen training samples (n, ...) as they are, then as they are seen in the first epochs."""
+    train, change = dataset.split("train"), dataset.augmenter(config)
+    inputs, ids = train.inputs[chosen], train.ids[chosen]
+    epochs = (np.full(len(chosen), epoch, np.int64) for epoch in range(EPOCHS))
+    return [inputs, *(change(inputs.copy(), ids, epoch, augment_seed(seed)) for epoch in epochs)]
+
+
+def picture(dataset: Dataset, value: NDArray[Any]) -> NDArray[np.uint8]:
+    """An image as it is, a clip as its spectrogram."""
+    if dataset.about["modality"] == "audio":
+        from bessemer.data.spectrogram import draw_spectrogram
+
+        return draw_spectrogram(value, dataset.about["arguments"]["rate"])
+    return value
+
+
+def text_page(columns: list[NDArray[np.int32]], headings: list[str], tokenizer: Path) -> str:
+    """A table of texts: a row for each sample, a column for each epoch."""
+    from bessemer.data.tokenize import load_tokenizer
+
+    encoder = load_tokenizer(tokenizer)
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(encoder.decode(column[row])[:400])}</td>" for column in columns) + "</tr>"
+        for row in range(len(columns[0]))
+    )
+    return f"<!doctype html><meta charset='utf-8'><style>{STYLE}</style><table><tr>{head}</tr>{body}</table>"

@@ -1,0 +1,104 @@
+"""The baseline is a strong simple model, honestly counted."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+
+from bessemer.evaluate.baseline import baseline
+from bessemer.evaluate.metrics import wilson
+
+DIGITS = load_digits()
+IMAGES = np.rint(DIGITS.images * (255 / 16)).astype(np.uint8)[..., None]
+LABELS = DIGITS.target.astype(np.int64)
+TRAIN, TEST = slice(0, 1400), slice(1400, None)
+
+
+def tones(count, seed):
+    """Clips of a low or a high tone in noise."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 2, count)
+    time = np.arange(2000) / 8000
+    pitch = np.where(labels, 900, 500)[:, None] * generator.uniform(0.95, 1.05, (count, 1))
+    sound = 3000 * np.sin(2 * np.pi * pitch * time) + generator.normal(0, 300, (count, 2000))
+    return sound.astype(np.int16), labels.astype(np.int64)
+
+
+def texts(count, seed):
+    """Documents whose topic shows in a few of their words."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 4, count)
+    words = [f"common{i}" for i in range(50)]
+    made = [
+        " ".join([*generator.choice(words, 10), *generator.choice([f"t{topic}a", f"t{topic}b"], 3)])
+        for topic in labels
+    ]
+    return made, labels.astype(np.int64)
+
+
+def test_pixels_of_digits():
+    found = baseline("image", IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST])
+    assert found["name"] == "logistic regression on pixels"
+    assert found["converged"]
+    assert found["trained_on"] == found["train_rows"] == 1400
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_it_is_no_weaker_than_a_quick_attempt_with_scikit_learn():
+    found = baseline("image", IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST])
+    flat = IMAGES.reshape(len(IMAGES), -1) / 255
+    quick = LogisticRegression(max_iter=5000).fit(flat[TRAIN], LABELS[TRAIN])
+    assert found["accuracy"]["value"] >= quick.score(flat[TEST], LABELS[TEST]) - 0.01
+
+
+def test_accuracy_has_wilsons_interval():
+    found = baseline("image", IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST])["accuracy"]
+    total = len(LABELS[TEST])
+    assert (found["low"], found["high"]) == wilson(round(found["value"] * total), total)
+
+
+@pytest.mark.parametrize(("modality", "make"), [("text", texts), ("audio", tones)])
+def test_text_and_sound_are_learned(modality, make):
+    (train, train_labels), (test, test_labels) = make(240, 0), make(100, 1)
+    found = baseline(modality, train, train_labels, test, test_labels, rate=8000)
+    assert found["accuracy"]["value"] > 0.95
+
+
+def test_a_limit_thins_out_every_class_alike():
+    found = baseline("image", IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST], limit=200, seed=3)
+    again = baseline("image", IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST], limit=200, seed=3)
+    assert (found["trained_on"], found["train_rows"]) == (200, 1400)
+    assert found["accuracy"] == again["accuracy"]
+    assert found["accuracy"]["value"] > 0.75
+
+
+def test_long_texts_are_thinned_out_by_their_length(monkeypatch):
+    monkeypatch.setattr("bessemer.evaluate.baseline.CHARACTERS", 8000)
+    (train, train_labels), (test, test_labels) = texts(240, 0), texts(50, 1)
+    found = baseline("text", train, train_labels, test, test_labels)
+    assert 8000 / max(map(len, train)) - 1 <= found["trained_on"] < 240
+
+
+def test_the_accuracy_of_always_naming_the_commonest_class_stands_beside():
+    labels = np.array([0] * 30 + [1] * 10, np.int64)
+    images = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1), np.uint8)
+    found = baseline("image", images, labels, images[20:], labels[20:])
+    assert found["majority"] == 0.5
+
+
+def test_what_cannot_be_told_apart_stays_at_chance():
+    generator = np.random.default_rng(0)
+    images, labels = generator.integers(0, 256, (800, 6, 6, 1), np.uint8), generator.integers(0, 2, 800)
+    found = baseline("image", images[:400], labels[:400], images[400:], labels[400:])["accuracy"]
+    assert found["low"] < 0.5 < found["high"]
+
+
+def test_a_handful_of_samples_is_enough():
+    images = np.zeros((4, 2, 2, 1), np.uint8)
+    images[2:] = 255
+    found = baseline("image", images, np.array([0, 0, 1, 1]), images, np.array([0, 0, 1, 1]))
+    assert found["accuracy"]["value"] == 1.0

@@ -1,0 +1,101 @@
+"""What an accuracy is worth: said on the page, on the terminal and in the card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bessemer.report.card import model_card
+from bessemer.report.facts import missed
+from bessemer.report.table import summary_table
+from bessemer.report.yardstick import baseline, compared, constant, warnings
+
+
+@pytest.fixture
+def outputs(bare: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], list[str]]:
+    """All that a person reads."""
+    return lambda report: [bare(report), summary_table(report), model_card(report)]
+
+
+def set_accuracy(report: dict[str, Any], role: str, value: float, width: float = 0.02) -> None:
+    """Give a model another accuracy, with an interval."""
+    report["metrics"][role]["accuracy"] = {"value": value, "low": value - width, "high": value + width}
+
+
+def test_the_baseline_stands_in_every_output(outputs: Any, text_report: dict[str, Any]) -> None:
+    for text in outputs(text_report):
+        assert "logistic regression on TF-IDF" in text
+        assert "91.21%" in text
+    lines = summary_table(text_report).splitlines()
+    assert lines[7:9] == [
+        "baseline                         accuracy     95% interval",
+        "  logistic regression on TF-IDF    91.21%  89.12 to 93.02%",
+    ]
+    assert warnings(text_report) == []
+
+
+def test_a_model_that_does_not_beat_the_baseline_says_so(outputs: Any, text_report: dict[str, Any]) -> None:
+    set_accuracy(text_report, "shipped", 0.9121)
+    assert compared(text_report).startswith("The shipped model does not beat the baseline")
+    for text in outputs(text_report):
+        assert "does not beat the baseline" in text
+
+
+def test_a_small_lead_may_be_chance(text_report: dict[str, Any]) -> None:
+    set_accuracy(text_report, "shipped", 0.92)
+    assert "0.79 points better than the baseline, which may be chance" in compared(text_report)
+    assert warnings(text_report) == []
+
+
+def test_without_a_shipped_model_the_parent_is_compared(text_report: dict[str, Any]) -> None:
+    del text_report["metrics"]["shipped"]
+    assert compared(text_report).startswith("The parent model is 7.40 points better")
+
+
+@pytest.mark.parametrize("missing", [None, {}, {"name": "x", "accuracy": None}])
+def test_a_baseline_that_was_not_run(text_report: dict[str, Any], missing: Any) -> None:
+    text_report["baseline"] = missing
+    assert baseline(text_report) is None
+    assert compared(text_report) == ""
+    assert "baseline" not in summary_table(text_report)
+
+
+@pytest.mark.parametrize(
+    ("counts", "value", "warned"),
+    [
+        ([36] * 10, 0.10, True),  # one of ten classes
+        ([36] * 10, 0.115, True),  # above it, but the interval reaches down to it
+        ([36] * 10, 0.13, False),
+        ([324] + [4] * 9, 0.90, True),  # the largest class alone
+        ([324] + [4] * 9, 0.95, False),
+    ],
+)
+def test_a_parent_at_chance_is_warned_of(
+    outputs: Any, report: dict[str, Any], counts: list[int], value: float, warned: bool
+) -> None:
+    report["data"]["class_counts"]["test"] = counts
+    set_accuracy(report, "parent", value)
+    assert bool(warnings(report)) == warned
+    for text in outputs(report):
+        assert ("parent model is no better than always answering “zero”" in text) == warned
+
+
+def test_a_shipped_model_at_chance_is_warned_of(report: dict[str, Any]) -> None:
+    set_accuracy(report, "shipped", 0.11)
+    (warning,) = warnings(report)
+    assert warning.startswith("The shipped model is no better than always answering “zero”")
+
+
+def test_a_constant_answer_needs_counts() -> None:
+    assert constant({}) is None
+    assert constant({"data": {"classes": ["a", "b"], "class_counts": {"test": [0, 0]}}}) is None
+    assert constant({"data": {"classes": ["a", "b"], "class_counts": {"test": [1]}}}) is None
+
+
+def test_a_refusal_is_told_in_points(report: dict[str, Any]) -> None:
+    report["contract"]["verdict"][0] |= {"value": 0.0212, "met": False}
+    assert missed(report) == "accuracy change at least -1.00 points (max_drop), measured -2.12 points"
+    report["contract"]["verdict"][1] |= {"value": 1.5, "met": False}
+    assert missed(report).endswith("; speed-up at least 2.0x (min_speedup), measured 1.50x")
