@@ -143,7 +143,7 @@ def test_all_images_broken(tmp_path: Path) -> None:
     for path in data.rglob("*.png"):
         path.write_bytes(b"")
     message = refused(4, "run", folder_recipe(tmp_path, data), "-o", tmp_path / "run")
-    assert "none of the 6 images can be read" in message
+    assert "no image in it can be read" in message
 
 
 def test_all_images_broken_behind_a_good_header(tmp_path: Path) -> None:
@@ -151,14 +151,14 @@ def test_all_images_broken_behind_a_good_header(tmp_path: Path) -> None:
     for path in data.rglob("*.png"):
         path.write_bytes(path.read_bytes()[:45])
     message = refused(4, "run", folder_recipe(tmp_path, data), "-o", tmp_path / "run")
-    assert "all 6 images are broken" in message
+    assert "all 6 samples are broken" in message
 
 
 def test_a_class_with_broken_images_only_is_refused(tmp_path: Path) -> None:
     data = class_folders(tmp_path / "data", {"a": 20, "b": 1, "c": 20})
     (data / "b" / "0.png").write_bytes(b"no")
     message = refused(4, "run", folder_recipe(tmp_path, data), "-o", tmp_path / "run")
-    assert "class 'b' has no usable image" in message
+    assert "class 'b' has no usable sample" in message
 
 
 def test_images_and_labels_of_different_counts(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_two_folders_get_the_same_bytes(finished: Run, tmp_path: Path) -> None:
 
 
 def test_an_artifact_reloads_in_a_new_process_to_the_same_outputs(finished: Run, tmp_path: Path) -> None:
-    images = torch.from_numpy(prepared(finished.path).split("test").inputs)
+    images = torch.from_numpy(prepared(finished.path).split("test").inputs[:])
     with torch.no_grad():
         here = bs.load(finished.path)(images)
     np.save(tmp_path / "images.npy", images.numpy())
@@ -193,7 +193,7 @@ def test_without_compression_the_parent_ships(finished: Run, tmp_path: Path) -> 
     run = bs.run(TINY, folder, set={"compress": None})
     assert run.report["contract"] is None
     assert run.report["metrics"]["shipped"] == run.report["metrics"]["parent"]
-    images = torch.from_numpy(prepared(folder).split("test").inputs)
+    images = torch.from_numpy(prepared(folder).split("test").inputs[:])
     with torch.no_grad():
         logits = bs.load(folder)(images).numpy()
     assert np.allclose(
@@ -202,7 +202,7 @@ def test_without_compression_the_parent_ships(finished: Run, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "part", ["train-*/model/weights.safetensors", "prepare-*/images.bin", "export-*/facts.json"]
+    "part", ["train-*/model/weights.safetensors", "prepare-*/inputs/00000.bin", "export-*/facts.json"]
 )
 def test_a_tampered_artifact_is_refused(copy: Path, part: str) -> None:
     (path,) = (copy / "stages").glob(part)
@@ -253,7 +253,7 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on(tmp_path: Path) -> Non
 def test_predict_reads_image_files(finished: Run, tmp_path: Path) -> None:
     test = prepared(finished.path).split("test")
     for i in range(5):
-        Image.fromarray(test.inputs[i, ..., 0]).save(tmp_path / f"{i}.png")
+        Image.fromarray(test.inputs[i][..., 0]).save(tmp_path / f"{i}.png")
     (tmp_path / "broken.png").write_bytes(b"no")
     command = [sys.executable, "-m", "bessemer", "predict", str(finished.path), str(tmp_path), "--json"]
     results: list[dict[str, Any]] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)

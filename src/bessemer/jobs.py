@@ -17,6 +17,7 @@ from bessemer.compress.distill import Distillation
 from bessemer.data.config import AugmentConfig
 from bessemer.data.dataset import Batches, Dataset
 from bessemer.export.parity import torch_logits
+from bessemer.model.encoder import set_packing
 from bessemer.model.state import load_model, read_architecture, save_model
 from bessemer.parallel.data import process_group
 from bessemer.parallel.launch import launch
@@ -85,6 +86,7 @@ def train(job: FitJob, runtime: Runtime, progress: Progress) -> None:
         return  # a rank that is started again after the result was committed
     dataset = Dataset(Path(job.data))
     architecture, model = read_architecture(work / START), load_model(work / START)
+    set_packing(model, True)
     config = TrainConfig(**job.train)
     held_out = dataset.split("validation")
 

@@ -47,6 +47,10 @@ class Recipe(Config):
             raise ValueError(
                 f"model.name {self.model.name} does not take {self.data.modality} data; set model.name to {wanted}"
             )
+        if self.data.modality == "text":
+            for group, train in (("train", self.train), ("compress.train", self.compress and self.compress.train)):
+                if train and train.mixup > 0:
+                    raise ValueError(f"{group}.mixup mixes numbers, and token ids are names; set it to 0")
         small = self.data.size is not None and min(self.data.size) < 64
         if getattr(self.model, "stem", "small") == "large" and small:
             raise ValueError("model.stem large needs images of 64 pixels or more; set model.stem to small")

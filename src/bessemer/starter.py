@@ -25,7 +25,7 @@ LARGE_IMAGE = 96
 MAX_SIDE = 224
 WORK = 4e13  # multiply-adds of training that a two-core machine does in about ten minutes
 LOOKS = 5000  # rows that are looked at to choose sizes
-TEXT_VIEWS, AUDIO_VIEWS = 40_000, 60_000  # texts, and seconds of sound, that are trained on in a few minutes
+TEXT_VIEWS, AUDIO_VIEWS = 32_000, 60_000  # texts, and seconds of sound, that are trained on in a few minutes
 CHARACTERS_A_TOKEN = 3.5
 TEXT_LOOKS = 1000
 RARE = 5
@@ -205,10 +205,9 @@ def text_recipe(plan: Plan, out: Path) -> str:
     """The recipe for text as commented YAML."""
     lengths = np.array(plan.looks)
     tokens = float(np.percentile(lengths, 90)) / CHARACTERS_A_TOKEN
-    longest = int(np.clip(2 ** np.ceil(np.log2(tokens)), 64, 2048))
-    context = min(longest, 128)
-    batch = 32 if plan.rows < 5000 else 64
-    epochs = int(np.clip(round(TEXT_VIEWS / plan.rows), 6, 30))
+    longest = int(np.clip(2 ** np.ceil(np.log2(tokens)), 256, 2048))
+    batch = 16 if plan.rows < 1000 else 32
+    epochs = int(np.clip(round(TEXT_VIEWS / plan.rows), 6, 15))
     fine = "    ema: 0.99\n"
     return f"""\
 {header(plan, out, "texts", f"half of them longer than {int(np.median(lengths)):,} characters")}\
@@ -222,12 +221,11 @@ model: # a small Transformer that reads, beside a bag of tokens and pairs that c
   layers: 2
   heads: 4
   feedforward: 256
-  context: {context} # first tokens that the Transformer reads; the bag counts all
+  context: 256 # first tokens that the Transformer reads; the bag counts all
 train:
   epochs: {epochs} # more is better up to a point; look at the learning curve in the report
   batch_size: {batch}
-  ghost_batch: {batch}
-  optimizer: {{name: adamw, learning_rate: 0.002}}
+  optimizer: {{name: adamw, learning_rate: 0.002, weight_decay: 0.05}}
   label_smoothing: 0.1
   ema: 0.99
 {compress_section("{name: adamw, learning_rate: 0.001}", batch, max(2, round(epochs / 4)), fine)}"""

@@ -51,6 +51,8 @@ def set_aside_rare(
     config: DataConfig, states: NDArray[np.uint8], labels: NDArray[np.int32], classes: list[str]
 ) -> list[int]:
     """Quarantine, in place, rows of classes with fewer than `min_class` usable samples; returns them."""
+    if config.min_class == 1:
+        return []
     counts = np.bincount(labels[states == KEPT], minlength=len(classes))
     present = np.unique(labels[labels >= 0])
     rare = [int(label) for label in present if counts[label] < config.min_class]

@@ -128,7 +128,7 @@ class TextConfig(Config):
     languages: list[str] | None = Field(
         None, description="ISO 639-1 codes to keep, for example [en, de]; null keeps all"
     )
-    max_tokens: int = Field(256, ge=8, le=4096, description="longer documents are cut here")
+    max_tokens: int = Field(2048, ge=8, le=8192, description="longer documents are cut here")
     tokenizer: TokenizerConfig = TokenizerConfig()
 
 

@@ -52,6 +52,7 @@ def prepare(
     """
     workers = workers or available_threads()
     job = Job([open_source(one) for one in config.sources], cleaner_for(config))
+    refuse_empty_folders(config, job)
     selection = choose_rows(job, config, seed, workers)
     if job.cleaner.needs_survey:
         progress.note("looking at the data")
@@ -80,6 +81,15 @@ def prepare(
     shutil.rmtree(staging)
     (out / "dataset.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     return about
+
+
+def refuse_empty_folders(config: DataConfig, job: Job) -> None:
+    """An empty class folder is most often a mistake; with `min_class` the recipe says that it is not."""
+    for source in job.sources:
+        for folder in getattr(source, "empty", ()):
+            if config.min_class == 1:
+                remedy = "fill it, remove it, or set data.min_class to leave out classes with few samples"
+                raise DataError(f"{folder}: an empty class folder", remedy)
 
 
 def cleaner_for(config: DataConfig) -> Cleaner:

@@ -10,14 +10,14 @@ from bessemer.config import Config
 from bessemer.errors import UsageError
 
 
-ADAMW_RATE, ADAMW_DECAY = 1e-3, 0.01  # its steps are about as long as the rate; rates of sgd would blow up
+ADAMW_RATE, ADAMW_DECAY = 2e-3, 0.05  # its steps are about as long as the rate; rates of sgd would blow up
 
 
 class OptimizerConfig(Config):
     """How weights move along gradients."""
 
     name: Literal["sgd", "adamw"] = Field("sgd", description="sgd has Nesterov momentum")
-    learning_rate: float = Field(0.2, gt=0, description="the highest rate of the schedule; adamw takes 0.001 if unset")
+    learning_rate: float = Field(0.2, gt=0, description="the highest rate of the schedule; adamw takes 0.002 if unset")
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
     betas: list[float] = Field([0.9, 0.999], min_length=2, max_length=2, description="of adamw")
     weight_decay: float = Field(5e-4, ge=0, description="for weights with two or more dimensions")

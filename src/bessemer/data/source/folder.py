@@ -11,7 +11,7 @@ from pathlib import Path
 from bessemer.data.config import Modality, SourceConfig
 from bessemer.data.record import FILTERED, Raw, Rejected, Source
 from bessemer.data.source.archive import read_member, read_tar, stream_members
-from bessemer.data.source.common import SPLIT_NAMES, as_label, existing, is_archive
+from bessemer.data.source.common import SPLIT_NAMES, as_label, existing, is_archive, is_skipped
 from bessemer.data.source.walk import Entry, Walk
 from bessemer.errors import DataError
 
@@ -44,6 +44,7 @@ class FolderSource:
     walk: Walk
     layout: Layout
     ignored: dict[str, int]
+    empty: tuple[str, ...] = ()  # class folders without any file
     classes: list[str] | None = None
 
     def tasks(self) -> Iterator[list[Entry]]:
@@ -118,7 +119,15 @@ def open_folder(config: SourceConfig) -> Source:
             filled[entry.folders] += 1
         problem = problem or (f"{entry.origin}: {entry.problem.reason}" if entry.problem else "")
     layout = find_layout(str(config.path), config.modality, filled, ignored, problem)
-    return FolderSource(walk, layout, dict(sorted(ignored.items())))
+    empty = empty_folders(Path(walk.root, *layout.prefix), layout.by_split) if only is None else ()
+    return FolderSource(walk, layout, dict(sorted(ignored.items())), empty)
+
+
+def empty_folders(root: Path, by_split: bool) -> tuple[str, ...]:
+    """Class folders below which there is no file of any kind."""
+    parents = [one for one in sorted(root.iterdir()) if one.is_dir()] if by_split else [root]
+    folders = [one for parent in parents for one in sorted(parent.iterdir()) if one.is_dir()]
+    return tuple(str(one) for one in folders if not is_skipped(one.name) and not any(one.iterdir()))
 
 
 def find_layout(
