@@ -29,6 +29,7 @@ TEXT_VIEWS, AUDIO_VIEWS = 32_000, 60_000  # texts, and seconds of sound, that ar
 CHARACTERS_A_TOKEN = 3.5
 TEXT_LOOKS = 1000
 RARE = 5
+FEW_RECORDINGS = 200
 NOUNS = {"image": "images", "text": "texts", "audio": "recordings"}
 
 
@@ -42,6 +43,7 @@ class Plan:
     splits: Counter[str]
     settled: dict[str, Any]
     looks: list[Any]
+    windows: bool = False  # few recordings are cut into clips
 
     @property
     def name(self) -> str:
@@ -89,6 +91,10 @@ def look(data: Path) -> tuple[Plan, str]:
     config = DataConfig(**values)
     job = Job([open_source(config)], cleaner_for(config))
     rows = [row for task in tasks(job, Selection()) for row in job.count(*task)]
+    windows = config.modality == "audio" and len(rows) < FEW_RECORDINGS
+    if windows:
+        audio = config.audio.model_copy(update={"windows": True})
+        job = Job(job.sources, cleaner_for(config.model_copy(update={"audio": audio})))
     looks = list(islice((one for task in tasks(job, Selection()) for one in job.survey(*task)), LOOKS))
     if not looks:
         raise DataError(f"{data}: none of its {len(rows)} files can be read", "check that they are not damaged")
@@ -97,7 +103,7 @@ def look(data: Path) -> tuple[Plan, str]:
         looks = text_lengths(job)
     counts = Counter(label for label, _ in rows if label is not None)
     splits = Counter(split for _, split in rows if split)
-    return Plan(values, len(rows), counts, splits, job.cleaner.settled, looks), config.modality
+    return Plan(values, len(rows), counts, splits, job.cleaner.settled, looks, windows), config.modality
 
 
 def text_lengths(job: Job) -> list[float]:
@@ -137,13 +143,13 @@ def data_section(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def compress_section(rate: str, batch: int, epochs: int, extra: str = "") -> str:
+def compress_section(rate: str, batch: int, epochs: int, extra: str = "", speedup: float = 1.2) -> str:
     """The contract, and how candidates are trained."""
     return f"""\
 compress:
   contract: # what the shipped file must hold against the parent; a run that can't, refuses
     max_drop: 0.02 # accuracy that may be lost: 0.02 is two points
-    min_speedup: 1.2 # in ONNX Runtime, at batch 64
+    min_speedup: {speedup:g} # in ONNX Runtime, at batch 64
     min_shrink: 2.5
   ladder: [0.75, 0.5, 0.25] # shares of the channels kept, from gentle to harsh
   train:
@@ -228,7 +234,7 @@ train:
   optimizer: {{name: adamw, learning_rate: 0.002, weight_decay: 0.05}}
   label_smoothing: 0.1
   ema: 0.99
-{compress_section("{name: adamw, learning_rate: 0.001}", batch, max(2, round(epochs / 4)), fine)}"""
+{compress_section("{name: adamw, learning_rate: 0.001}", batch, max(2, round(epochs / 4)), fine, 1.05)}"""
 
 
 # --- audio ----------------------------------------------------------------------------------------------
@@ -244,6 +250,7 @@ def audio_recipe(plan: Plan, out: Path) -> str:
   audio:
     rate: {rate} # samples a second
     seconds: {seconds:g} # length of a clip
+    windows: {str(plan.windows).lower()} # true cuts longer recordings into clips; those of one file stay in one split
 augment:
   preset: standard # light, standard or strong; look at it: bessemer prepare {out.name} --preview
 model: # log-mel features and a residual network

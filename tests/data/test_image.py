@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bessemer.data.image import FORMATS, MAX_PIXELS, BadImageError, is_gray, open_image, read_image
+from bessemer.data.image import FORMATS, MAX_PIXELS, is_gray, open_image, read_image
+from bessemer.data.record import Rejected
 
 
 def picture(height: int = 6, width: int = 8, channels: int = 3, seed: int = 0) -> np.ndarray:
@@ -21,7 +22,7 @@ def picture(height: int = 6, width: int = 8, channels: int = 3, seed: int = 0) -
 
 
 def reason(path: Path, size: tuple[int, int] = (6, 8)) -> str:
-    with pytest.raises(BadImageError) as refused:
+    with pytest.raises(Rejected) as refused:
         read_image(path, size, gray=True)
     return str(refused.value)
 
@@ -30,7 +31,7 @@ def outcome(path: Path, size: tuple[int, int]) -> tuple[int, ...] | str:
     """The shape of a color image, or the reason why it is refused."""
     try:
         return read_image(path, size, gray=False).shape
-    except BadImageError as error:
+    except Rejected as error:
         return str(error)
 
 

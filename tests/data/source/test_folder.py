@@ -176,17 +176,26 @@ def test_hidden_and_cached_files_are_no_rows_and_not_counted(tmp_path):
     assert source.ignored == {}
 
 
+ODD = {".odd": 1, "no suffix": 1}
+
+
 @pytest.mark.parametrize(
     ("kind", "rows", "ignored"),
     [
-        ("image", {"1.png", "README", "x.odd"}, {".csv": 1, ".npy": 1, ".pyc": 1, ".txt": 1, ".wav": 1}),
-        ("text", {"1.txt", "README", "x.odd", "t.csv"}, {".npy": 1, ".png": 1, ".pyc": 1, ".wav": 1}),
-        ("audio", {"1.wav", "README", "x.odd"}, {".csv": 1, ".npy": 1, ".png": 1, ".pyc": 1, ".txt": 1}),
+        ("image", {"1.png", "bare", "2.odd"}, {".csv": 1, ".npy": 1, ".pyc": 1, ".txt": 1, ".wav": 1, **ODD}),
+        (
+            "text",
+            {"1.txt", "README", "x.odd", "t.csv", "bare", "2.odd"},
+            {".npy": 1, ".png": 1, ".pyc": 1, ".wav": 1},
+        ),
+        ("audio", {"1.wav"}, {".csv": 1, ".npy": 1, ".png": 1, ".pyc": 1, ".txt": 1, ".odd": 2, "no suffix": 2}),
     ],
 )
-def test_files_of_another_kind_are_counted_and_unknown_ones_are_rows(tmp_path, kind, rows, ignored):
+def test_files_of_another_kind_are_counted_and_unknown_ones_looked_into(tmp_path, kind, rows, ignored):
     names = ("1.png", "1.txt", "1.wav", "README", "x.odd", "t.csv", "m.npy", "m.pyc")
     add(tmp_path, *(f"a/{name}" for name in names))
+    for name in ("bare", "2.odd"):  # known by their first bytes
+        (tmp_path / "a" / name).write_bytes(b"\x89PNG\r\n\x1a\n")
     source = open_source(config(tmp_path, kind))
     assert {row.origin[2:] for row in rows_of(source)} == rows
     assert source.ignored == ignored

@@ -68,7 +68,7 @@ def tint(
     c · (s·x + (1 − s)·Y) + (1 − c)·m + b.
     """
     weights = LUMA if images.shape[3] == 3 else np.ones(1)
-    means = np.array([cv2.mean(image)[: len(weights)] for image in images]) @ weights
+    means = np.array([cv2.mean(image) for image in images]).reshape(-1, 4)[:, : len(weights)] @ weights
     offsets = (1 - contrast) * means + brightness
     if len(weights) == 1:
         tables = np.rint(contrast[:, None] * np.arange(256) + offsets[:, None]).clip(0, 255).astype(np.uint8)
@@ -88,7 +88,7 @@ def add_noise(images: Images, sigma: float, seeds: U64) -> None:
 
     The bits are those of SplitMix64 (Steele, Lea and Flood, 2014), eight to a value, which has 256 levels then.
     """
-    count = images[0].size
+    count = int(np.prod(images.shape[1:]))
     with np.errstate(over="ignore"):
         steps = np.arange(-(-count // 8), dtype=np.uint64) * GOLDEN
     levels = _normal_levels(sigma)

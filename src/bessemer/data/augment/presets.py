@@ -5,11 +5,12 @@ preset mirrors images: a mirrored digit, letter or arrow is another one, or none
 meaning, as in most photographs, write `flip: horizontal`. No preset blurs images, whose fine detail may be what
 tells classes apart, or corrupts whole spans of text, which can hide the words that do.
 
-Sources. Images: shifts by up to an eighth of the side, He et al. 2016; turning, zooming and slanting by about
-15 degrees and 15%, Cireşan et al., "Multi-column deep neural networks", 2012; brightness, contrast and saturation,
-Howard 2013; cutting out 60% and more, a gentle form of Szegedy et al. 2015; erasing, Zhong et al. 2020. Text: a
-mask on up to 15% of tokens, Devlin et al. 2019; deletion and swaps of up to 10%, Wei and Zou, "EDA", 2019. Sound:
-shifts of up to a tenth, Warden, "Speech commands", 2018; noise, Ko et al. 2017; masks, Park et al. 2019.
+Sources. Images: shifts, He et al. 2016 (by an eighth of the side; here by less, as turning moves too); turning,
+zooming and slanting by about 15 degrees and 15%, Cireşan et al., "Multi-column deep neural networks", 2012;
+brightness, contrast and saturation, Howard 2013; cutting out a part, Szegedy et al. 2015 (from 8% on; here from
+70% on); erasing, Zhong et al. 2020. Text: a mask on up to 15% of tokens, Devlin et al. 2019; deletion and swaps of
+up to 10%, Wei and Zou, "EDA", 2019. Sound: shifts of up to a tenth, Warden, "Speech commands", 2018; noise, Ko et
+al. 2017; masks, Park et al. 2019.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from bessemer.data.config import AugmentConfig, Modality
 
-CROP = {"light": 1 / 28, "standard": 1 / 14, "strong": 1 / 8}  # shares of the smaller side
+CROP = {"light": 1 / 28, "standard": 1 / 14, "strong": 1 / 12}  # shares of the smaller side
 
 PRESETS: dict[Modality, dict[str, dict[str, Any]]] = {
     "image": {
@@ -32,13 +33,13 @@ PRESETS: dict[Modality, dict[str, dict[str, Any]]] = {
             "saturation": 0.15,
         },
         "strong": {
-            "resized_crop": [0.6, 1.0],
+            "resized_crop": [0.7, 1.0],
             "rotate": 15.0,
-            "scale": [0.85, 1.15],
+            "scale": [0.9, 1.1],
             "shear": 10.0,
             "border": "edge",
-            "brightness": 0.15,
-            "contrast": 0.3,
+            "brightness": 0.1,
+            "contrast": 0.25,
             "saturation": 0.3,
             "noise": 4.0,
             "erase": 0.25,

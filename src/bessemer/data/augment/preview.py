@@ -20,9 +20,7 @@ GAP, AFTER_FIRST, HEADING = 6, 12, 22
 PAPER, INK = (255, 255, 255), (60, 60, 60)
 
 
-def image_sheet(
-    images: NDArray[np.uint8], config: AugmentConfig, ids: U64, seed: int, epochs: int = 6
-) -> Picture:
+def image_sheet(images: NDArray[np.uint8], config: AugmentConfig, ids: U64, seed: int, epochs: int = 6) -> Picture:
     """Images (N, H, W, C) as rows: the original, then what training sees of it in the first epochs.
 
     `ids` (N,) and `seed` choose the changes as in training. Returns uint8 (height, width, 3).

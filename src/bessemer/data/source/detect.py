@@ -22,6 +22,7 @@ from bessemer.data.source.sniff import sniff
 from bessemer.errors import DataError
 
 MAX_FILES = 20_000  # that are counted
+FEW_RECORDINGS = 3  # of a class
 MAX_SNIFFED = 200  # members of an archive that are unpacked for a look
 KNOWN = (
     "give a folder per class (images, texts or recordings; a zip or tar file of it too), a table "
@@ -80,12 +81,24 @@ def _class_folders(path: Path, kinds: Counter[str]) -> dict[str, Any]:
     kinds["text"] += kinds.pop("table", 0)
     counts: dict[Modality, int] = {kind: kinds[kind] for kind in ("image", "audio", "text")}
     modality = max(counts, key=lambda kind: counts[kind])
+    if modality != "audio" and counts["audio"] and _has_recordings(path):
+        modality = "audio"
     if not counts[modality]:
         found = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()) if count) or "no files"
         raise DataError(f"{path}: no images, texts or recordings in it (found: {found})", KNOWN)
     values = {"source": f"{modality}_folder", "path": str(path)}
     open_folder(SourceConfig.model_validate(values))
     return values
+
+
+def _has_recordings(path: Path) -> bool:
+    """Whether two classes or more have recordings: texts describe those, while recordings seldom decorate texts."""
+    try:
+        source = open_folder(SourceConfig(source="audio_folder", path=str(path)))
+    except DataError:
+        return False
+    labels = Counter(raw.label for task in source.tasks() for raw in source.read(task) if raw.label is not None)
+    return sum(count >= FEW_RECORDINGS for count in labels.values()) >= 2
 
 
 def _is_table(path: Path) -> bool:

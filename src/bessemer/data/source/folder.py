@@ -119,7 +119,8 @@ def open_folder(config: SourceConfig) -> Source:
             filled[entry.folders] += 1
         problem = problem or (f"{entry.origin}: {entry.problem.reason}" if entry.problem else "")
     layout = find_layout(str(config.path), config.modality, filled, ignored, problem)
-    empty = empty_folders(Path(walk.root, *layout.prefix), layout.by_split) if only is None else ()
+    root = Path(walk.root, *layout.prefix)  # not there where the classes stand in an archive
+    empty = empty_folders(root, layout.by_split) if only is None and root.is_dir() else ()
     return FolderSource(walk, layout, dict(sorted(ignored.items())), empty)
 
 

@@ -12,7 +12,18 @@ from pathlib import Path
 from bessemer.data.config import Modality
 from bessemer.data.record import Rejected
 from bessemer.data.source.archive import Member, is_streamed, list_members
-from bessemer.data.source.common import is_archive, is_inside, is_other_kind, is_skipped, printable, suffix_of
+from bessemer.data.source.common import (
+    KIND_OF_SUFFIX,
+    is_archive,
+    is_inside,
+    is_other_kind,
+    is_skipped,
+    printable,
+    suffix_of,
+)
+from bessemer.data.source.sniff import sniff
+
+SNIFFED = 512  # bytes
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,7 @@ class Walk:
             name = os.path.basename(entry.file)
             if entry.problem is None and is_archive(name):
                 yield from self._archive(entry, ignored, whole_streams)
-            elif self._is_row(name, ignored):
+            elif self._is_row(name, ignored) and (entry.problem or self._may_be(entry, name, ignored)):
                 yield entry
 
     def _files(self) -> Iterator[Entry]:
@@ -110,6 +121,20 @@ class Walk:
             return None
         inside = () if unsafe else tuple(folders)
         return Entry(archive.file, archive.folders + inside, member.size, member, member.problem)
+
+    def _may_be(self, entry: Entry, name: str, ignored: Counter[str]) -> bool:
+        """Whether a file of unknown suffix is an image or recording by its first bytes."""
+        suffix = suffix_of(name)
+        if self.modality == "text" or suffix in KIND_OF_SUFFIX or not entry.size:
+            return True
+        try:
+            with open(os.path.join(self.root, entry.file), "rb") as file:
+                if sniff(file.read(SNIFFED)) == self.modality:
+                    return True
+        except OSError:
+            return True  # reading it as a row tells why it cannot be read
+        ignored[suffix or "no suffix"] += 1
+        return False
 
     def _is_row(self, name: str, ignored: Counter[str]) -> bool:
         if is_other_kind(name, self.modality):

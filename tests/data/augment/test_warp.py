@@ -1,4 +1,4 @@
-"""One warp per image equals the changes one after another, and is a function of (seed, epoch, id)."""
+"""One warp per image equals the changes one after another, with choices that fill their ranges."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bessemer.data.augment import Draws, augment, draw, is_identity, matrices, warp
+from bessemer.data.augment.chance import uniforms
+from bessemer.data.augment.warp import Draws, draw, matrices, pixels_of, shift_and_flip, warp
 from bessemer.data.config import AugmentConfig
+from bessemer.data.order import uniform
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True)
 ALL = AugmentConfig(crop=3, flip="both", rotate=30, scale=[0.8, 1.25], border="reflect")
 CHANNELS = pytest.mark.parametrize("channels", [1, 3], ids=["gray", "rgb"])
 
 
-def one(shift_x=0.0, shift_y=0.0, mirror_x=1.0, mirror_y=1.0, angle=0.0, zoom=1.0) -> Draws:
+def one(
+    shift_x=0.0, shift_y=0.0, mirror_x=1.0, mirror_y=1.0, angle=0.0, zoom=1.0, slant=0.0, window=None
+) -> Draws:
     """The choices for a single image."""
-    return Draws(*(np.array([v], float) for v in (shift_x, shift_y, mirror_x, mirror_y, angle, zoom)))
+    numbers = (np.array([v], float) for v in (shift_x, shift_y, mirror_x, mirror_y, angle, zoom, slant))
+    return Draws(*numbers, None if window is None else np.array([window], float))
 
 
 def noise(count: int, height: int, width: int, channels: int, seed: int = 0) -> np.ndarray:
@@ -35,7 +40,7 @@ def smooth(height: int, width: int, channels: int) -> np.ndarray:
 def everything(count: int, height: int, width: int, config: AugmentConfig = ALL) -> np.ndarray:
     """Matrices of all changes together, as they are drawn."""
     ids = np.arange(count, dtype=np.uint64)
-    return matrices(draw(config, ids, np.zeros(count, np.int64), seed=5), height, width)
+    return matrices(draw(config, ids, np.zeros(count, np.int64), seed=5, size=(height, width)), height, width)
 
 
 # --- the matrix -----------------------------------------------------------------------------------------
@@ -47,9 +52,14 @@ def everything(count: int, height: int, width: int, config: AugmentConfig = ALL)
     mirror=st.tuples(st.sampled_from([-1.0, 1.0]), st.sampled_from([-1.0, 1.0])),
     angle=st.floats(-np.pi, np.pi),
     zoom=st.floats(0.1, 10),
+    slant=st.floats(-1, 1),
+    corner=st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)),
+    share=st.tuples(st.floats(0.1, 0.5), st.floats(0.1, 0.5)),
     size=st.tuples(st.integers(1, 64), st.integers(1, 64)),
 )
-def test_the_matrix_is_the_inverse_of_the_product_of_single_changes(shift, mirror, angle, zoom, size):
+def test_the_matrix_is_the_inverse_of_the_product_of_single_changes(
+    shift, mirror, angle, zoom, slant, corner, share, size
+):
     height, width = size
 
     def move(x: float, y: float) -> np.ndarray:
@@ -57,9 +67,12 @@ def test_the_matrix_is_the_inverse_of_the_product_of_single_changes(shift, mirro
 
     center = ((width - 1) / 2, (height - 1) / 2)
     turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
-    about_center = turn @ np.diag([zoom, zoom, 1]) @ np.diag([*mirror, 1])
-    forward = move(*shift) @ move(*center) @ about_center @ move(-center[0], -center[1])
-    made = matrices(one(*shift, *mirror, angle, zoom), height, width)[0]
+    lean = np.array([[1, slant, 0], [0, 1, 0], [0, 0, 1]])
+    about_center = turn @ np.diag([zoom, zoom, 1]) @ lean @ np.diag([*mirror, 1])
+    cut_out = move(-corner[0] * width, -corner[1] * height) @ move(0.5, 0.5)
+    enlarged = move(-0.5, -0.5) @ np.diag([1 / share[0], 1 / share[1], 1]) @ cut_out
+    forward = move(*shift) @ move(*center) @ about_center @ move(-center[0], -center[1]) @ enlarged
+    made = matrices(one(*shift, *mirror, angle, zoom, slant, [*corner, *share]), height, width)[0]
     assert np.allclose(np.vstack([made, [0, 0, 1]]) @ forward, np.eye(3), atol=1e-9)
 
 
@@ -147,32 +160,58 @@ def test_one_warp_is_close_to_one_change_after_another(channels):
     assert difference.max() <= 3
 
 
-# --- choices --------------------------------------------------------------------------------------------
+@CHANNELS
+def test_shear_is_what_opencv_does(channels):
+    image, slant = smooth(32, 40, channels), np.tan(np.deg2rad(20))
+    forward = np.array([[1, slant, -slant * 15.5], [0, 1, 0]])
+    wanted = cv2.warpAffine(image, forward, (40, 32), flags=cv2.INTER_LINEAR).reshape(image.shape)
+    made = warp(image[None], matrices(one(slant=slant), 32, 40), "zero")[0]
+    assert np.abs(made.astype(int) - wanted.astype(int)).max() <= 1
+
+
+@CHANNELS
+def test_a_resized_crop_is_what_opencv_does(channels):
+    image = smooth(32, 40, channels)
+    cut = np.ascontiguousarray(image[8:24, 10:30])
+    wanted = cv2.resize(cut, (40, 32), interpolation=cv2.INTER_LINEAR).reshape(image.shape)
+    made = warp(image[None], matrices(one(window=[0.25, 0.25, 0.5, 0.5]), 32, 40), "edge")[0]
+    difference = np.abs(made.astype(int) - wanted.astype(int))
+    assert difference[1:-1, 1:-1].max() <= 1  # at the edge OpenCV repeats it, ours sees what lies beyond
+    assert difference.max() <= 4
+
+
+@pytest.mark.parametrize("border", ["zero", "edge", "reflect"])
+def test_color_warped_through_four_channels_is_the_same_to_the_bit(border):
+    images, inverse = noise(6, 33, 21, 3), everything(6, 33, 21)
+    how = {"flags": cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP}
+    mode = {"zero": cv2.BORDER_CONSTANT, "edge": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT_101}[border]
+    wanted = [cv2.warpAffine(i, m, (21, 33), borderMode=mode, **how) for i, m in zip(images, inverse, strict=True)]
+    assert np.array_equal(warp(images, inverse, border), wanted)
 
 
 @LAW
-@given(seed=st.integers(0, 2**63 - 1), data=st.data())
-def test_an_image_s_change_does_not_depend_on_its_batch(seed, data):
-    some = data.draw(st.lists(st.integers(0, 15), min_size=1, max_size=16))
-    images, ids = noise(16, 8, 8, 1), np.arange(16, dtype=np.uint64) * np.uint64(2**60 + 1)
-    epochs = np.arange(16) // 6
-    whole = augment(images, ALL, ids, epochs, seed)
-    assert np.array_equal(augment(images[some], ALL, ids[some], epochs[some], seed), whole[some])
+@given(
+    crop=st.integers(0, 12),
+    flip=st.sampled_from(["none", "horizontal", "vertical", "both"]),
+    border=st.sampled_from(["zero", "edge", "reflect"]),
+    size=st.tuples(st.integers(2, 24), st.integers(2, 24)),
+    channels=st.sampled_from([1, 3]),
+)
+def test_copying_gives_what_warping_gives(crop, flip, border, size, channels):
+    config = AugmentConfig(crop=crop, flip=flip, border=border)
+    draws = draw(config, np.arange(4, dtype=np.uint64), np.zeros(4, np.int64), 1, size)
+    images = noise(4, *size, channels)
+    assert np.array_equal(
+        shift_and_flip(images, draws, crop, border), warp(images, matrices(draws, *size), border)
+    )
 
 
-def test_changes_differ_by_seed_epoch_and_id():
-    images = np.repeat(noise(1, 8, 8, 1), 4, 0)
-    ids, epochs = np.array([1, 1, 1, 2], np.uint64), np.array([0, 0, 1, 0])
-    made = augment(images, ALL, ids, epochs, 3)
-    assert np.array_equal(made[0], made[1])
-    assert not np.array_equal(made[0], made[2])
-    assert not np.array_equal(made[0], made[3])
-    assert not np.array_equal(made[0], augment(images, ALL, ids, epochs, 4)[0])
+# --- choices --------------------------------------------------------------------------------------------
 
 
 def test_choices_fill_their_ranges_and_do_not_leave_them():
     ids = np.arange(3000, dtype=np.uint64)
-    draws = draw(ALL, ids, np.zeros(3000, np.int64), 0)
+    draws = draw(ALL, ids, np.zeros(3000, np.int64), 0, (8, 8))
     for shift in (draws.shift_x, draws.shift_y):
         assert set(shift) == set(range(-3, 4))
     for mirror in (draws.mirror_x, draws.mirror_y):
@@ -187,35 +226,43 @@ def test_choices_fill_their_ranges_and_do_not_leave_them():
 
 @pytest.mark.parametrize(("flip", "x", "y"), [("none", 0, 0), ("horizontal", 1, 0), ("vertical", 0, 1)])
 def test_only_the_asked_direction_is_mirrored(flip, x, y):
-    draws = draw(AugmentConfig(flip=flip), np.arange(50, dtype=np.uint64), np.zeros(50, np.int64), 0)
+    draws = draw(AugmentConfig(flip=flip), np.arange(50, dtype=np.uint64), np.zeros(50, np.int64), 0, (8, 8))
     assert (draws.mirror_x < 0).any() == bool(x)
     assert (draws.mirror_y < 0).any() == bool(y)
 
 
-# --- whole batches --------------------------------------------------------------------------------------
+def test_numbers_drawn_together_are_those_drawn_one_by_one():
+    ids, epochs = np.arange(9, dtype=np.uint64) * np.uint64(2**61 - 1), np.array([0, 3, 1, 0, 1, 1, 7, 3, 0])
+    together = uniforms(ids, epochs, 2**63 - 5, [1, 6, 12])
+    for row, stream in zip(together, [1, 6, 12], strict=True):
+        for number, one_id, epoch in zip(row, ids, epochs, strict=True):
+            assert number == uniform(one_id[None], 2**63 - 5, int(epoch), stream)[0]
 
 
-@CHANNELS
-def test_settings_that_change_nothing_return_the_images_themselves(channels):
-    images = noise(2, 8, 8, channels)
-    nothing = AugmentConfig(border="reflect")
-    assert is_identity(nothing)
-    assert augment(images, nothing, np.arange(2, dtype=np.uint64), np.zeros(2, np.int64), 0) is images
+def test_windows_have_the_areas_and_shapes_that_were_asked():
+    config = AugmentConfig(resized_crop=[0.3, 0.9])
+    left, top, width, height = draw(
+        config, np.arange(3000, dtype=np.uint64), np.zeros(3000, np.int64), 0, (8, 8)
+    ).window.T
+    areas, ratios = width * height, width / height
+    assert 0.3 - 1e-9 <= areas.min() < 0.31
+    assert 0.89 < areas.max() <= 0.9 + 1e-9
+    assert 3 / 4 - 1e-9 <= ratios.min() < 0.77
+    assert 1.3 < ratios.max() <= 4 / 3 + 1e-9
+    assert min(left.min(), top.min()) >= 0
+    assert max((left + width).max(), (top + height).max()) <= 1 + 1e-9
+    assert abs((left + width / 2).mean() - 0.5) < 0.01
 
 
-@pytest.mark.parametrize(
-    "some",
-    [{"crop": 1}, {"flip": "horizontal"}, {"rotate": 1.0}, {"scale": [1.0, 1.1]}, {"scale": [0.9, 0.9]}],
-)
-def test_settings_that_change_something_are_not_taken_for_nothing(some):
-    assert not is_identity(AugmentConfig(**some))
+def test_shear_fills_its_range():
+    config = AugmentConfig(shear=20)
+    degrees = np.rad2deg(
+        np.arctan(draw(config, np.arange(3000, dtype=np.uint64), np.zeros(3000, np.int64), 0, (8, 8)).slant)
+    )
+    assert -20 - 1e-9 <= degrees.min() < -19.5
+    assert 19.5 < degrees.max() <= 20 + 1e-9
 
 
-@CHANNELS
-def test_shape_and_type_are_kept_and_the_input_is_not_written_to(channels):
-    images = noise(5, 9, 12, channels)
-    before = images.copy()
-    made = augment(images, ALL, np.arange(5, dtype=np.uint64), np.zeros(5, np.int64), 0)
-    assert (made.shape, made.dtype) == (images.shape, np.uint8)
-    assert np.array_equal(images, before)
-    assert not np.array_equal(made, images)
+@pytest.mark.parametrize(("crop", "pixels"), [(0, 0), (1, 1), (4, 4), (1 / 14, 2), (0.5, 14), (0.01, 0)])
+def test_a_crop_below_one_is_a_share_of_the_smaller_side(crop, pixels):
+    assert pixels_of(crop, 28, 40) == pixels
