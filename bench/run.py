@@ -1,6 +1,6 @@
 """`make bench`: what is fast and what helps, measured here, all variants in turns in one run.
 
-    python bench/run.py [augment] [step] [techniques] [runtime]
+    python bench/run.py [augment] [dedup] [step] [techniques] [runtime]
 
 Prints Markdown tables with machine, versions and trials; docs/benchmarks.md holds one such output.
 """
@@ -11,18 +11,15 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from tables import print_head, print_row
+from augment import bench_augment
+from dedup import bench_dedup
+from tables import table
 from techniques import bench_techniques
 from torch.nn import functional as F
 
-from bessemer.data.augment.warp import BORDERS, Draws, draw, matrices, warp
-from bessemer.data.config import AugmentConfig
-from bessemer.evaluate.benchmark import interleave, speedup, summarize
 from bessemer.export.bench import bench_models, bench_table
 from bessemer.model.config import ResNetConfig
 from bessemer.model.layers import set_ghost
@@ -31,66 +28,6 @@ from bessemer.runtime import Runtime, available_threads, machine, use
 from bessemer.train.precision import autocast
 
 SEEDS = (0, 1, 2)
-
-
-def table(title: str, runners: dict[str, Callable[[], object]], images: int, seconds: float = 6.0) -> None:
-    """Time all runners in turns; ratios are against the first."""
-    times = interleave(runners, seconds)
-    reference = next(iter(times.values()))
-    print_head(title, "variant", "median ms", "images/s", "times as fast (95%)", "trials")
-    for name, taken in times.items():
-        found, ratio = summarize(taken), speedup(reference, taken)
-        rate = f"{1e3 * images / found['median_ms']:,.0f}"
-        times_as_fast = f"{ratio['value']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
-        print_row(name, f"{found['median_ms']:.2f}", rate, times_as_fast, f"{found['trials']:.0f}")
-
-
-# --- augmentation: one warp against the same changes one after another ------------------------------------
-
-
-def bench_augment() -> None:
-    """Crop, flip, rotation and scaling on one thread: composed, one after another, and by torch's grid_sample."""
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    config = AugmentConfig(crop=4, flip="horizontal", rotate=15, scale=[0.8, 1.2])
-    for side, channels in ((28, 1), (224, 3)):
-        generator = np.random.default_rng(0)
-        images = generator.integers(0, 256, (64, side, side, channels), np.uint8)
-        ids = np.arange(64, dtype=np.uint64)
-        draws = draw(config, ids, np.zeros(64, np.int64), 0)
-        inverse = matrices(draws, side, side)
-        runners: dict[str, Callable[[], object]] = {
-            "OpenCV, four passes": partial(four_passes, images, draws),
-            "torch grid_sample, one pass": partial(by_grid_sample, images, inverse),
-            "bessemer, one composed warp": partial(warp, images, inverse, "zero"),
-        }
-        table(f"augment: 64 images of {side}x{side}x{channels}, one thread", runners, 64)
-    torch.set_num_threads(available_threads())
-
-
-def four_passes(images: np.ndarray[Any, Any], draws: Draws) -> list[Any]:
-    """Zoom, turn, mirror and shift, each resampled on its own."""
-    side = images.shape[1]
-    center, flags = ((side - 1) / 2, (side - 1) / 2), cv2.INTER_LINEAR
-    out = []
-    for i, image in enumerate(images):
-        for angle, zoom in ((0.0, draws.zoom[i]), (np.rad2deg(draws.angle[i]), 1.0)):
-            matrix = cv2.getRotationMatrix2D(center, float(angle), float(zoom))
-            image = cv2.warpAffine(image, matrix, (side, side), flags=flags, borderMode=BORDERS["zero"])
-        if draws.mirror_x[i] < 0:
-            image = cv2.flip(image, 1)
-        shift = np.array([[1, 0, draws.shift_x[i]], [0, 1, draws.shift_y[i]]])
-        out.append(cv2.warpAffine(image, shift, (side, side), flags=flags, borderMode=BORDERS["zero"]))
-    return out
-
-
-def by_grid_sample(images: np.ndarray[Any, Any], inverse: np.ndarray[Any, Any]) -> torch.Tensor:
-    """The same matrices through torch."""
-    x = torch.from_numpy(images).permute(0, 3, 1, 2).float()
-    theta = torch.from_numpy(inverse).float().clone()
-    theta[:, :, 2] = 0
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
-    return F.grid_sample(x, grid, align_corners=False).round().to(torch.uint8)
 
 
 # --- one training step ------------------------------------------------------------------------------------
@@ -151,7 +88,13 @@ def bench_runtime() -> None:
     print("```")
 
 
-SUITES = {"augment": bench_augment, "step": bench_step, "techniques": bench_techniques, "runtime": bench_runtime}
+SUITES = {
+    "augment": bench_augment,
+    "dedup": bench_dedup,
+    "step": bench_step,
+    "techniques": bench_techniques,
+    "runtime": bench_runtime,
+}
 
 
 def main() -> None:

@@ -47,10 +47,12 @@ class Recipe(Config):
             raise ValueError(
                 f"model.name {self.model.name} does not take {self.data.modality} data; set model.name to {wanted}"
             )
-        if self.data.modality == "text":
-            for group, train in (("train", self.train), ("compress.train", self.compress and self.compress.train)):
-                if train and train.mixup > 0:
-                    raise ValueError(f"{group}.mixup mixes numbers, and token ids are names; set it to 0")
+        modality = self.data.modality
+        for group, train in (("train", self.train), ("compress.train", self.compress and self.compress.train)):
+            if train and train.mixup > 0 and modality == "text":
+                raise ValueError(f"{group}.mixup mixes numbers, and token ids are names; set it to 0")
+            if train and train.cutmix > 0 and modality != "image":
+                raise ValueError(f"{group}.cutmix pastes parts of images, and this is {modality}; set it to 0")
         small = self.data.size is not None and min(self.data.size) < 64
         if getattr(self.model, "stem", "small") == "large" and small:
             raise ValueError("model.stem large needs images of 64 pixels or more; set model.stem to small")

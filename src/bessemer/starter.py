@@ -37,6 +37,7 @@ NOUNS = {"image": "images", "text": "texts", "audio": "recordings"}
 class Plan:
     """What the starter recipe rests on: the data section, and what a look at the data found."""
 
+    origin: Path  # the folder, or the file, that names the run
     data: dict[str, Any]
     rows: int
     counts: Counter[str]  # of each class
@@ -49,7 +50,7 @@ class Plan:
     def name(self) -> str:
         """A name for the run."""
         known = set(string.ascii_letters + string.digits + "._-")
-        stem = Path(self.data["path"]).name.split(".")[0]
+        stem = self.origin.name.split(".")[0]
         kept = "".join(letter if letter in known else "_" for letter in stem)
         return kept.lstrip("._-") or "run"
 
@@ -91,6 +92,10 @@ def look(data: Path) -> tuple[Plan, str]:
     config = DataConfig(**values)
     job = Job([open_source(config)], cleaner_for(config))
     rows = [row for task in tasks(job, Selection()) for row in job.count(*task)]
+    counts = Counter(label for label, _ in rows if label is not None)
+    if len(counts) < 2:
+        problem = f"only one class in it ({next(iter(counts))})" if counts else "no row in it has a label"
+        raise DataError(f"{data}: {problem}", "a classifier needs at least two classes")
     windows = config.modality == "audio" and len(rows) < FEW_RECORDINGS
     if windows:
         audio = config.audio.model_copy(update={"windows": True})
@@ -101,9 +106,9 @@ def look(data: Path) -> tuple[Plan, str]:
     job.cleaner.settle(iter(looks))
     if config.modality == "text":
         looks = text_lengths(job)
-    counts = Counter(label for label, _ in rows if label is not None)
     splits = Counter(split for _, split in rows if split)
-    return Plan(values, len(rows), counts, splits, job.cleaner.settled, looks, windows), config.modality
+    origin = data.resolve() if data.is_dir() else Path(values["path"])
+    return Plan(origin, values, len(rows), counts, splits, job.cleaner.settled, looks, windows), config.modality
 
 
 def text_lengths(job: Job) -> list[float]:
@@ -250,7 +255,7 @@ def audio_recipe(plan: Plan, out: Path) -> str:
   audio:
     rate: {rate} # samples a second
     seconds: {seconds:g} # length of a clip
-    windows: {str(plan.windows).lower()} # true cuts longer recordings into clips; those of one file stay in one split
+    windows: {str(plan.windows).lower()} # true cuts long recordings into clips; those of one file stay together
 augment:
   preset: standard # light, standard or strong; look at it: bessemer prepare {out.name} --preview
 model: # log-mel features and a residual network

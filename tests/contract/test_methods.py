@@ -108,6 +108,8 @@ class Compression:
 SETTINGS: dict[str, TrainingMethod | Compression] = {
     "label_smoothing": TrainingMethod({"label_smoothing": 0.2}, {"label_smoothing": 0.0}),
     "mixup": TrainingMethod({"mixup": 0.4}, {"mixup": 0.0}),
+    "cutmix": TrainingMethod({"cutmix": 1.0}, {"cutmix": 0.0}),
+    "cutmix and mixup": TrainingMethod({"cutmix": 1.0, "mixup": 0.4}, {"cutmix": 0.0, "mixup": 0.0}),
     "ema": TrainingMethod({"ema": 0.9}, {"ema": 0.0}),
     "distillation": TrainingMethod(
         {"distill": {"weight": 0.9, "features": 10}}, {"distill": {"weight": 0, "features": 0}}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batch, Batches, Dataset, Samples
 from bessemer.data.order import Order
 from bessemer.data.prepare import prepare
+from bessemer.data.rows import View
 
 AUGMENT = AugmentConfig(crop=2, flip="horizontal", rotate=10)
 
@@ -96,23 +100,152 @@ def test_a_batch_stays_where_it_is_on_the_same_device():
     assert batch.to("cpu") is batch
 
 
-def test_a_prepared_data_set_gives_its_splits(tmp_path):
-    about = prepare(DataConfig(source="digits", limit=200), 0, tmp_path)
-    dataset = Dataset(tmp_path)
+# --- prepared data sets ---------------------------------------------------------------------------------
+
+QUICK = {"label_check": {"folds": 0}}
+DIGITS = DataConfig(source="digits", limit=200, **QUICK)
+
+
+def test_a_prepared_data_set_gives_its_splits(out):
+    about = prepare(DIGITS, 0, out, workers=1)
+    dataset = Dataset(out)
     assert dataset.about == about
     sizes = {name: len(dataset.split(name)) for name in ("train", "validation", "test")}
     assert sizes == about["splits"]
     ids = np.concatenate([dataset.split(name).ids for name in sizes])
     assert sorted(ids.tolist()) == sorted(dataset.samples.ids.tolist())
+    for name in sizes:
+        some, places = dataset.split(name), dataset.positions(name)
+        assert isinstance(some.inputs, View)  # on disk until it is asked for
+        np.testing.assert_array_equal(some.inputs[:], dataset.samples.inputs[places])
+        np.testing.assert_array_equal(some.labels, dataset.samples.labels[places])
     batch = Batches(dataset.split("train"), 4, 0).batch(0)
     assert batch.inputs.shape == (4, 8, 8, 1)
 
 
-def test_a_batch_of_a_memory_mapped_data_set_can_be_written_to(tmp_path):
+def test_a_batch_of_a_memory_mapped_data_set_can_be_written_to(out):
     """The file must not change when a method changes a batch in place."""
-    prepare(DataConfig(source="digits", limit=100), 0, tmp_path)
-    before = (tmp_path / "images.bin").read_bytes()
-    batch = Batches(Dataset(tmp_path).samples, 4, 0).batch(0)
+    prepare(DIGITS, 0, out, workers=1)
+    before = (out / "inputs" / "00000.bin").read_bytes()
+    batch = Batches(Dataset(out).samples, 4, 0).batch(0)
     batch.inputs.zero_()
     assert int(batch.inputs.sum()) == 0
-    assert (tmp_path / "images.bin").read_bytes() == before
+    assert (out / "inputs" / "00000.bin").read_bytes() == before
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", ["labels", "ids", "sources", "split"])
+def test_an_array_that_holds_a_pickle_is_refused_unread(out: Path, tmp_path: Path, name: str) -> None:
+    canary = tmp_path / "canary"
+
+    class Hostile:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (canary,)
+
+    prepare(DIGITS, 0, out, workers=1)
+    np.save(out / f"{name}.npy", np.array([Hostile()], object), allow_pickle=True)
+    with pytest.raises(ValueError, match="allow_pickle"):
+        Dataset(out)
+    assert not canary.exists()
+
+
+def test_samples_chosen_twice_are_the_choice_of_the_choice():
+    every = samples()
+    first, second = np.arange(29, 3, -2), np.array([4, 0, 4])
+    some, now = every.select(first).select(second), every.at(first[second])
+    np.testing.assert_array_equal(some.inputs[:], now.inputs)
+    np.testing.assert_array_equal(some.labels, now.labels)
+    np.testing.assert_array_equal(some.ids, now.ids)
+
+
+@pytest.fixture
+def texts(tmp_path, out, make_texts) -> Dataset:
+    for topic, name in enumerate("ab"):
+        make_texts(tmp_path / "set" / name, 15, topic, words=12 + 60 * topic, topic=4 * topic)
+    text = {"boilerplate": 0.0, "tokenizer": {"vocabulary": 400}}
+    prepare(DataConfig(source="text_folder", path=str(tmp_path / "set"), text=text, **QUICK), 0, out, workers=1)
+    return Dataset(out)
+
+
+@pytest.fixture
+def sounds(tmp_path, out, make_sounds) -> Dataset:
+    for seed, name in enumerate("ab"):
+        make_sounds(tmp_path / "set" / name, 12, seed)
+    audio = {"rate": 8000, "seconds": 0.3, "mels": 16}
+    prepare(DataConfig(source="audio_folder", path=str(tmp_path / "set"), audio=audio, **QUICK), 0, out, workers=1)
+    return Dataset(out)
+
+
+def test_batches_of_texts_are_tokens_padded_to_the_longest(texts: Dataset) -> None:
+    train, places = texts.split("train"), texts.positions("train")
+    batches = Batches(train, 6, 0, texts.augmenter(AugmentConfig()))
+    positions, _ = batches.order.batch(2)
+    batch = batches.batch(2)
+    rows = [texts.samples.inputs[int(places[position])] for position in positions]
+    assert batch.inputs.dtype == torch.int32
+    assert batch.inputs.shape == (6, max(map(len, rows)))
+    for found, wanted in zip(batch.inputs.tolist(), rows, strict=True):
+        assert found == wanted.tolist() + [0] * (len(found) - len(wanted))
+
+
+def test_masking_tokens_changes_only_what_it_masks(texts: Dataset) -> None:
+    train = texts.split("train")
+    plain = Batches(train, 6, 0, texts.augmenter(AugmentConfig())).batch(0).inputs
+    masked = Batches(train, 6, 0, texts.augmenter(AugmentConfig(token_mask=0.3))).batch(0).inputs
+    changed = plain != masked
+    assert 0.15 < changed[plain != 0].float().mean() < 0.45
+    assert (masked[changed] == texts.about["mask"]).all()
+    assert not changed[plain == 0].any()
+
+
+def test_texts_are_read_by_position_and_split(texts: Dataset, rows_of, out: Path) -> None:
+    kept = [row for row in rows_of(out) if row["state"] == "kept"]
+    every = [(out.parent / "set" / row["origin"]).read_text().strip() for row in kept]
+    assert [texts.text(position) for position in range(30)] == every
+    test, places = texts.texts("test"), texts.positions("test")
+    assert [*test] == [every[place] for place in places]
+    assert test[1:3] == [every[place] for place in places[1:3]]
+    assert texts.names(places) == [kept[place]["origin"] for place in places]
+    assert texts.show(3) == {"image": None, "text": every[3] if len(every[3]) <= 280 else every[3][:280] + " …"}
+
+
+def test_batches_of_sounds_are_clips_of_16_bits(sounds: Dataset) -> None:
+    train = sounds.split("train")
+    batches = Batches(train, 4, 0, sounds.augmenter(AugmentConfig()))
+    positions, _ = batches.order.batch(1)
+    found = batches.batch(1).inputs
+    assert (found.dtype, found.shape) == (torch.int16, (4, 2400))
+    np.testing.assert_array_equal(found.numpy(), train.inputs[positions])
+    louder = Batches(train, 4, 0, sounds.augmenter(AugmentConfig(gain_db=12))).batch(1).inputs
+    assert louder.dtype == torch.int16
+    assert not torch.equal(louder, found)
+    assert sounds.show(0)["image"].startswith("data:image/png")
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_sources_are_seen_as_often_as_their_weights_say(tmp_path, out, world, make_images) -> None:
+    """From the recipe's `also` to the batches, over the training split."""
+    for name in "ab":
+        make_images(tmp_path / "main" / name, 20, ord(name))
+        make_images(tmp_path / "more" / name, 10, 7 * ord(name))
+    also = [{"source": "image_folder", "path": str(tmp_path / "more"), "weight": 2.5}]
+    config = DataConfig(source="image_folder", path=str(tmp_path / "main"), weight=0.5, also=also, **QUICK)
+    prepare(config, 0, out, workers=1)
+    dataset = Dataset(out)
+    train = dataset.split("train")
+    counts = np.bincount(train.sources)
+    batches = Batches(train, 4, 0, weights=dataset.weights)
+    length = batches.order.n
+    assert length == round(0.5 * counts[0]) + round(2.5 * counts[1])
+    source_of = dict(zip(train.ids.tolist(), train.sources.tolist(), strict=True))
+    steps = [batches.batch(step, rank, world) for step in range(length) for rank in range(world)]
+    ids = np.concatenate([batch.ids for batch in steps]).tolist()  # four epochs
+    for epoch in range(4):
+        seen = Counter(source_of[number] for number in ids[epoch * length : (epoch + 1) * length])
+        assert seen == {0: round(0.5 * counts[0]), 1: round(2.5 * counts[1])}
+        times = Counter(number for number in ids[epoch * length : (epoch + 1) * length])
+        assert {times[number] for number, source in source_of.items() if source == 1} <= {2, 3}
+        assert {times[number] for number, source in source_of.items() if source == 0} <= {0, 1}
+    assert len(set(ids)) > 0.85 * len(source_of)  # other halves of the first source in each epoch
+    labels = dict(zip(train.ids.tolist(), train.labels.tolist(), strict=True))
+    assert all(labels[i] == t for batch in steps for i, t in zip(batch.ids.tolist(), batch.targets, strict=True))

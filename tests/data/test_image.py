@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import io
+import pickle
 import random
 import struct
 import zlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bessemer.data.image import FORMATS, MAX_PIXELS, is_gray, open_image, read_image
-from bessemer.data.record import Rejected
+from bessemer.data.config import DataConfig, DedupConfig
+from bessemer.data.dedup import image_signature
+from bessemer.data.image import FORMATS, MAX_PIXELS, ImageCleaner, common_size, is_gray, open_image, read_image
+from bessemer.data.record import Clean, Raw, Rejected
+from bessemer.errors import DataError
 
 
 def picture(height: int = 6, width: int = 8, channels: int = 3, seed: int = 0) -> np.ndarray:
@@ -95,9 +100,9 @@ def test_an_image_is_turned_as_exif_says(tmp_path, orientation):
 
 
 def test_sixteen_bits_are_scaled_to_eight(tmp_path):
-    deep = np.array([[0, 257, 32768, 65535]], np.uint16)
+    deep = np.array([[0, 257, 32768, 65278, 65535]], np.uint16)
     Image.fromarray(deep).save(tmp_path / "a.png")
-    assert read_image(tmp_path / "a.png", (1, 4), gray=True).ravel().tolist() == [0, 1, 128, 255]
+    assert read_image(tmp_path / "a.png", (1, 5), gray=True).ravel().tolist() == [0, 1, 128, 254, 255]
 
 
 def test_a_dark_image_of_sixteen_bits_stays_dark(tmp_path):
@@ -268,3 +273,179 @@ def test_a_damaged_image_is_read_or_refused_but_raises_nothing_else(tmp_path, ki
     reasons = {"not an image", "unreadable", "too many pixels", "truncated or corrupt"}
     assert set(outcomes) <= {(8, 8, 3), *reasons}
     assert reasons & set(outcomes)
+
+
+# --- the cleaner ----------------------------------------------------------------------------------------
+
+
+def cleaner(size=None, color="auto", near=False) -> ImageCleaner:
+    dedup = DedupConfig(near=near)
+    return ImageCleaner(DataConfig(source="image_folder", path="set", size=size, color=color, dedup=dedup))
+
+
+def settled(size: tuple[int, int], gray: bool = True, near: bool = False) -> ImageCleaner:
+    made = cleaner(near=near)
+    made.settle([(*size, gray)])
+    return made
+
+
+def raw(value) -> Raw:
+    return Raw("a/1.png", "", "a", "", value)
+
+
+def file_of(pixels: np.ndarray, kind: str = "PNG", **how) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, kind, **how)
+    return out.getvalue()
+
+
+def one(made: ImageCleaner, value) -> Clean:
+    (clean,) = made.clean(raw(value))
+    return clean
+
+
+def refused(made: ImageCleaner, value) -> Rejected:
+    with pytest.raises(Rejected) as caught:
+        list(made.clean(raw(value)))
+    return caught.value
+
+
+def test_a_survey_reads_the_header_only(monkeypatch, tmp_path):
+    """Of a file, of bytes, and of an image that lies on its side."""
+
+    def decode(*args):
+        raise AssertionError("it was decoded")
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decode)
+    for kind in ("PNG", "JPEG", "BMP"):
+        path = tmp_path / f"a.{kind}"
+        path.write_bytes(file_of(picture(6, 8), kind))
+        assert cleaner().survey(raw(path)) == (6, 8, False)
+        assert cleaner().survey(raw(path.read_bytes())) == (6, 8, False)
+    for kind in ("PNG", "JPEG"):
+        assert cleaner().survey(raw(file_of(picture(6, 8, 1), kind, exif=exif))) == (8, 6, True)
+    assert cleaner().survey(raw(np.zeros((6, 8, 3), np.uint8))) == (6, 8, False)
+
+
+@pytest.mark.parametrize(
+    ("looks", "wanted"),
+    [
+        ([(8, 8, True)] * 3 + [(9, 9, True)], {"size": [8, 8], "gray": True}),
+        ([(8, 8, True)] * 3 + [(8, 8, False)], {"size": [8, 8], "gray": False}),
+        ([(300, 400, False)] * 2 + [(10, 10, False)], {"size": [300, 400], "gray": False}),
+        ([(450 + i, 900 + i, False) for i in range(-9, 10)], {"size": [112, 224], "gray": False}),
+        ([(30 + i, 61 + i, False) for i in range(-9, 10)], {"size": [32, 60], "gray": False}),
+    ],
+)
+def test_size_and_color_are_those_of_most_images(looks, wanted):
+    made = cleaner()
+    made.settle(iter(looks))
+    assert made.settled == wanted
+
+
+def test_the_settings_win_over_the_survey():
+    made = cleaner(size=[20, 24], color="rgb")
+    made.settle([(8, 8, True)])
+    assert made.settled == {"size": [20, 24], "gray": False}
+
+
+def test_common_images_of_a_megapixel_need_a_size():
+    with pytest.raises(DataError, match="larger than a classifier needs"):
+        cleaner().settle([(1200, 1000, False)] * 3)
+
+
+def test_no_readable_image_is_an_error():
+    with pytest.raises(DataError, match="no image"):
+        cleaner().settle([])
+
+
+def test_a_middle_size_is_the_median_of_all_images():
+    rng = np.random.default_rng(0)
+    sizes = Counter((int(h), int(w)) for h, w in rng.integers(20, 200, (401, 2)))
+    height, width = common_size(sizes)
+    every = np.array([size for size, count in sizes.items() for _ in range(count)])
+    assert np.abs(np.median(every, 0) - (height, width)).max() <= 2
+
+
+@pytest.mark.parametrize("kind", ["path", "bytes", "array"])
+def test_an_image_is_cleaned_from_a_path_from_bytes_and_from_pixels(tmp_path, kind):
+    pixels = picture(12, 10)
+    (tmp_path / "a.png").write_bytes(file_of(pixels))
+    value = {"path": tmp_path / "a.png", "bytes": file_of(pixels), "array": pixels}[kind]
+    made = pickle.loads(pickle.dumps(settled((12, 10), gray=False, near=True)))  # noqa: S301
+    clean = one(made, value)
+    assert clean.payload == pixels.tobytes()
+    assert clean.length == 120
+    assert clean.repairs == ()
+    assert np.array_equal(clean.signature, image_signature(pixels))
+
+
+def test_near_copies_that_are_not_searched_have_no_signature():
+    assert one(settled((12, 10)), file_of(picture(12, 10, 1))).signature.size == 0
+
+
+def test_the_length_is_that_of_the_original():
+    assert one(settled((12, 10)), file_of(picture(24, 30, 1))).length == 720
+
+
+def test_repairs_are_named():
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    gray = picture(12, 10, 1)
+    cases = {
+        "turned as EXIF says": file_of(gray, exif=exif),
+        "reduced to 8 bits": file_of(gray.astype(np.uint16) * 257),
+        "transparency laid on white": file_of(np.dstack([picture(12, 10), gray])),
+        "converted to gray": file_of(gray, "GIF"),
+    }
+    palette = Image.fromarray(picture(12, 10)).quantize(16)
+    out = io.BytesIO()
+    palette.save(out, "PNG")
+    cases["converted to gray"] = out.getvalue()
+    for repair, content in cases.items():
+        assert one(settled((12, 10)), content).repairs == (repair,)
+
+
+def test_turned_pixels_are_stored():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = picture(10, 12, 1)
+    assert one(settled((12, 10)), file_of(pixels, exif=exif)).payload == np.rot90(pixels, -1).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "kind"),
+    [
+        (b"", "empty file", "broken"),
+        (b"some text" * 20, "not an image", "broken"),
+        (file_of(picture(40, 40))[:-200], "truncated or corrupt", "broken"),
+        (gray_png(9000, 9000, b""), "too many pixels", "broken"),
+        (Rejected("refused by the archive"), "refused by the archive", "broken"),
+        (file_of(np.full((12, 10), 99, np.uint8)), "blank: one color", "filtered"),
+        (file_of(np.full((12, 10, 3), (200, 10, 90), np.uint8)), "blank: one color", "filtered"),
+        (file_of(picture(12, 3, 1)), "tiny", "filtered"),
+        (file_of(picture(3, 3, 1)), "tiny", "filtered"),
+    ],
+    ids=["empty", "text", "truncated", "bomb", "archive", "blank", "blank color", "narrow", "tiny"],
+)
+def test_what_is_no_sample_is_refused_with_reason_and_kind(value, wanted, kind):
+    made = settled((12, 10), gray=False)
+    fate = refused(made, value)
+    assert (fate.reason, fate.kind) == (wanted, kind)
+
+
+def test_images_much_smaller_than_the_others_are_refused_but_small_data_sets_are_not():
+    assert refused(settled((64, 64)), file_of(picture(15, 64, 1))).detail == "15x64 pixels"
+    assert one(settled((64, 64)), file_of(picture(16, 64, 1)))
+    assert one(settled((8, 8)), file_of(picture(8, 8, 1)))
+    assert one(settled((8, 8)), picture(8, 8)[..., :1])
+
+
+def test_a_faint_picture_is_not_blank_but_the_noise_of_a_codec_is():
+    pixels = np.full((12, 10), 99, np.uint8)
+    pixels[3:6, 3:6] += 2
+    assert refused(settled((12, 10)), file_of(pixels)).reason == "blank: one color"
+    pixels[3:6, 3:6] += 1
+    assert one(settled((12, 10)), file_of(pixels))

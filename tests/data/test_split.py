@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bessemer.data.split import class_ranks, take_count, take_share
+from bessemer.data.config import SplitConfig
+from bessemer.data.split import choose_splits, class_ranks, take_count, take_share
+from bessemer.data.staging import UNSET
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True)
 SIZES = st.lists(st.integers(2, 40), min_size=1, max_size=5)
@@ -92,3 +96,72 @@ def test_ranks_count_each_class_from_zero(sizes, seed):
     for label, size in enumerate(sizes):
         assert sorted(ranks[labels == label]) == list(range(size))
         assert set(found[labels == label]) == {size}
+
+
+# --- splits of staged rows ------------------------------------------------------------------------------
+
+
+def staged(groups: np.ndarray, given_splits: np.ndarray | None = None) -> SimpleNamespace:
+    unset = np.full(len(groups), UNSET, np.uint8)
+    return SimpleNamespace(groups=groups, splits=unset if given_splits is None else given_splits)
+
+
+def split_of(rows: SimpleNamespace, labels: np.ndarray, seed: int = 0, **shares: float) -> np.ndarray:
+    every = np.arange(len(labels))
+    return choose_splits(SplitConfig(**shares), rows, every, labels.astype(np.int32), seed)
+
+
+@LAW
+@given(sizes=st.lists(st.integers(3, 30), min_size=1, max_size=4), seed=SEEDS, data=st.data())
+def test_groups_are_never_parted_and_every_class_is_in_every_split(sizes, seed, data):
+    """Files of a class are cut into one to five parts each."""
+    file_labels, file_ids = samples(sizes)
+    parts = np.array(data.draw(st.lists(st.integers(1, 5), min_size=len(file_ids), max_size=len(file_ids))))
+    order = np.random.default_rng(seed).permutation(parts.sum())
+    groups, labels = np.repeat(file_ids, parts)[order], np.repeat(file_labels, parts)[order]
+    split = split_of(staged(groups), labels, seed)
+    of_group = {group: set(split[groups == group].tolist()) for group in file_ids}
+    assert all(len(found) == 1 for found in of_group.values())
+    for label, size in enumerate(sizes):
+        counts = np.bincount([min(of_group[group]) for group in file_ids[file_labels == label]], minlength=3)
+        test = min(max(round(0.2 * size), 1), size - 1)
+        validation = min(max(round(0.1 * (size - test)), 1), size - test - 1)
+        assert counts.tolist() == [size - test - validation, validation, test]
+
+
+@LAW
+@given(sizes=st.lists(st.integers(4, 30), min_size=1, max_size=4), seed=SEEDS, data=st.data())
+def test_given_splits_are_kept(sizes, seed, data):
+    labels, ids = samples(sizes)
+    codes = st.lists(st.sampled_from([0, 1, 2, UNSET]), min_size=len(ids), max_size=len(ids))
+    wanted = np.array(data.draw(codes), np.uint8)
+    split = split_of(staged(ids, wanted), labels, seed)
+    for code in (1, 2):
+        assert (split[wanted == code] == code).all()
+        if (wanted == code).any():
+            assert (split == code).sum() == (wanted == code).sum()  # nothing is added
+    if (wanted == 2).any() and (wanted == 1).any():
+        assert (split[(wanted == 0) | (wanted == UNSET)] == 0).all()
+
+
+def test_the_validation_split_is_taken_of_what_the_test_split_leaves():
+    labels, ids = samples([100])
+    split = split_of(staged(ids), labels, test=0.5, validation=0.2)
+    assert np.bincount(split).tolist() == [40, 10, 50]
+
+
+def test_only_the_rows_that_are_kept_are_split():
+    labels, ids = samples([30, 20])
+    rows = np.flatnonzero(np.arange(50) % 3 != 0)
+    split = choose_splits(SplitConfig(), staged(ids), rows, labels.astype(np.int32), 0)
+    alone = split_of(staged(ids[rows]), labels[rows])
+    assert np.array_equal(split, alone)
+
+
+@LAW
+@given(sizes=st.lists(st.integers(3, 30), min_size=1, max_size=4), seed=SEEDS)
+def test_splits_do_not_depend_on_the_order_of_the_files(sizes, seed):
+    labels, ids = samples(sizes)
+    order = np.random.default_rng(seed).permutation(len(ids))
+    split = split_of(staged(ids), labels, seed)
+    assert np.array_equal(split[order], split_of(staged(ids[order]), labels[order], seed))

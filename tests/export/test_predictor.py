@@ -11,8 +11,8 @@ from PIL import Image
 
 from bessemer.artifact import commit
 from bessemer.data.dataset import Samples
-from bessemer.errors import ArtifactError, DataError
-from bessemer.export.predictor import Predictor, find_export, image_files
+from bessemer.errors import ArtifactError
+from bessemer.export.predictor import Predictor, find_export
 from bessemer.export.session import OnnxModel
 
 CLASSES = ["top", "middle", "bottom"]
@@ -124,16 +124,45 @@ def test_a_folder_without_an_export_is_refused(tmp_path: Path) -> None:
         find_export(tmp_path / "absent")
 
 
-def test_inputs_are_files_and_all_pictures_below_folders(tmp_path: Path) -> None:
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    for name in ("a/2.png", "a/b/1.JPG", "a/notes.txt", "3.bin"):
-        (tmp_path / name).write_bytes(b"x")
-    found = image_files([tmp_path / "a", tmp_path / "3.bin"])
-    assert [path.name for path in found] == ["2.png", "1.JPG", "3.bin"]
+# --- other kinds of data --------------------------------------------------------------------------------
 
 
-def test_inputs_that_are_not_there_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such file"):
-        image_files([tmp_path / "absent.png"])
-    with pytest.raises(DataError, match="no images"):
-        image_files([tmp_path])
+class Constant:
+    """A model in place of ONNX Runtime: its logits are the last row of what it was given, and two zeros."""
+
+    def __init__(self) -> None:
+        self.given: list[np.ndarray] = []
+
+    def logits(self, inputs: np.ndarray) -> np.ndarray:
+        self.given.append(inputs)
+        logits = np.zeros((len(inputs), 3), np.float32)
+        logits[:, 0] = np.arange(len(inputs)) * 2
+        return logits
+
+
+def test_of_a_recording_in_clips_the_mean_of_their_probabilities_is_told(folder: Path, tmp_path: Path) -> None:
+    import soundfile
+
+    (folder / "manifest.json").unlink()
+    about = {"modality": "audio", "rate": 8000, "samples": 800, "windows": True, "silence_db": -60}
+    about["classes"] = CLASSES
+    (folder / "preprocess.json").write_text(json.dumps(about))
+    wave = np.random.default_rng(0).normal(0, 0.1, 2000)
+    soundfile.write(tmp_path / "long.wav", wave, 8000, subtype="PCM_16")
+    (tmp_path / "broken.wav").write_bytes(b"RIFF of old")
+    predictor = Predictor(folder)
+    predictor.model = Constant()
+    found, broken = predictor.predict([tmp_path / "long.wav", tmp_path / "broken.wav"])
+    (clips,) = predictor.model.given
+    assert (clips.dtype, clips.shape) == (np.int16, (4, 800))
+    first = np.exp([0, 2, 4, 6])
+    assert found["top"][0]["probability"] == pytest.approx(np.mean(first / (first + 2)))
+    assert broken == {"path": str(tmp_path / "broken.wav"), "error": "not a sound file"}
+
+
+def test_a_text_model_needs_its_tokenizer(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+    about = {"modality": "text", "html": "auto", "max_tokens": 32, "piece_characters": None, "classes": CLASSES}
+    (folder / "preprocess.json").write_text(json.dumps(about))
+    with pytest.raises(ArtifactError, match="tokenizer"):
+        Predictor(folder)

@@ -9,10 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import kstest
 
 from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.errors import UsageError
 from bessemer.task.classify import Classify
+from bessemer.train.config import TrainConfig
+from bessemer.train.loop import standard_methods
 from bessemer.train.methods.cutmix import CutMix, choose_box, cutmix
 from bessemer.train.methods.label_smoothing import LabelSmoothing
 
@@ -96,9 +99,39 @@ def test_boxes_differ_by_step_group_and_seed(task: Classify) -> None:
     assert method._box(2, 3, 1000, 1000) != CutMix(1.0, task, 8, seed=1)._box(2, 3, 1000, 1000)
 
 
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])
+def test_areas_follow_the_beta_distribution(alpha: float, task: Classify) -> None:
+    """A box about the middle is cut off nowhere, so its area is what was drawn; others only lose some."""
+    method = CutMix(alpha, task, 1, seed=0)
+    boxes = np.array([method._box(step, 0, 10_000, 10_000) for step in range(2000)]) / 10_000
+    areas = (boxes[:, 1] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 2])
+    whole = (boxes[:, [0, 2]] > 0).all(1) & (boxes[:, [1, 3]] < 1).all(1)
+    drawn = 1 - np.random.default_rng(0).beta(alpha, alpha, 200_000)
+    corner = np.sqrt(drawn) / 2
+    inside = np.random.default_rng(1).random((2, 200_000))
+    kept = ((inside > corner) & (inside < 1 - corner)).all(0)
+    assert kstest(areas[whole], drawn[kept]).pvalue > 0.01
+    assert whole.mean() == pytest.approx(kept.mean(), abs=0.04)
+
+
 def test_smoothed_targets_are_mixed(task: Classify, batch: Batch) -> None:
     smoothed = CutMix(1.0, task, 16, seed=9).batch(LabelSmoothing(0.3, task).batch(batch)).targets
     torch.testing.assert_close(smoothed, 0.7 * CutMix(1.0, task, 16, seed=9).batch(batch).targets + 0.1)
+
+
+def test_with_mixup_it_comes_first_and_both_mix_images_and_labels_alike(task: Classify, batch: Batch) -> None:
+    """Each picture is as bright as its label is high, so brightness tells how much of each label is in it."""
+    config = TrainConfig(batch_size=16, ghost_batch=16, cutmix=1.0, mixup=1.0)
+    methods = standard_methods(config, task, 0)
+    assert [method.name for method in methods] == ["cutmix", "mixup"]
+    levels = batch.targets.to(torch.uint8).reshape(-1, 1, 1, 1) * 100
+    mixed = replace(batch, inputs=levels.expand(16, 8, 8, 1))
+    for method in methods:
+        mixed = method.batch(mixed)
+    in_pixels = mixed.inputs.mean((1, 2, 3))
+    in_labels = mixed.targets @ torch.tensor([0.0, 100, 200])
+    assert not torch.equal(mixed.targets.max(1).values, torch.ones(16))
+    torch.testing.assert_close(in_pixels, in_labels, rtol=1e-5, atol=1e-3)
 
 
 def test_other_data_than_images_is_refused(task: Classify, batch: Batch) -> None:

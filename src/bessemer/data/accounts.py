@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ from numpy.typing import NDArray
 
 from bessemer.data.config import DataConfig
 from bessemer.data.dedup import choose_survivors, find_copies
+from bessemer.data.ingest import Job, Task, first_bytes
+from bessemer.data.order import U64
+from bessemer.data.record import FILTERED
 from bessemer.data.show import show_payload
 from bessemer.data.split import SPLITS
-from bessemer.data.staging import ROW_SCHEMA, Staged
+from bessemer.data.staging import QUARANTINE_SCHEMA, ROW_SCHEMA, SHOWN_TOTAL, Staged
 
 STATES = ("kept", "quarantined", "duplicate", "leak")
 KEPT, QUARANTINED, DUPLICATE, LEAK = range(4)
@@ -48,12 +52,17 @@ class Fates:
 
 
 def set_aside_rare(
-    config: DataConfig, states: NDArray[np.uint8], labels: NDArray[np.int32], classes: list[str]
+    config: DataConfig, states: NDArray[np.uint8], labels: NDArray[np.int32], groups: U64
 ) -> list[int]:
-    """Quarantine, in place, rows of classes with fewer than `min_class` usable samples; returns them."""
+    """Quarantine, in place, rows of classes with fewer than `min_class` usable samples; returns these classes.
+
+    Parts of one file, which share a group, count as one sample: they cannot stand in several splits.
+    """
     if config.min_class == 1:
         return []
-    counts = np.bincount(labels[states == KEPT], minlength=len(classes))
+    kept = np.flatnonzero(states == KEPT)
+    _, first = np.unique(groups[kept], return_index=True)
+    counts = np.bincount(labels[kept[first]], minlength=int(labels.max()) + 1)
     present = np.unique(labels[labels >= 0])
     rare = [int(label) for label in present if counts[label] < config.min_class]
     states[np.isin(labels, rare) & (states == KEPT)] = QUARANTINED
@@ -85,6 +94,41 @@ def write_rows(
                 "survivor": pa.array(fates.survivors[rows]),
             }
             out.write_batch(pa.RecordBatch.from_pydict({name: columns[name] for name in schema.names}, schema))
+
+
+def write_quarantine(staged: Staged, fates: Fates, job: Job, tasks: Iterator[Task], path: Path) -> None:
+    """Write the table of quarantined rows: those that were rejected, then those of classes that are too small.
+
+    The latter were clean when they were met, so the tasks that hold any are read again for their raw values.
+    """
+    rare, left = (fates.states == QUARANTINED) & ~staged.rejected, SHOWN_TOTAL
+    with pa.ipc.new_file(path, QUARANTINE_SCHEMA) as out:
+        with pa.OSFile(str(staged.folder / "quarantine.arrow")) as source:
+            for batch in _batches(source):
+                out.write_batch(batch)
+        if not rare.any():
+            return
+        with pa.OSFile(str(staged.folder / "rows.arrow")) as source:
+            for task, batch in zip(tasks, _batches(source), strict=True):  # a batch holds the rows of one task
+                rows = batch.filter(pa.array(rare[batch.column("row").to_numpy()])).to_pylist()
+                if not rows:
+                    continue
+                lines = list(rare_lines(rows, job, task, fates.rare_reason))
+                for line in lines:
+                    left -= len(line["value"] or b"")
+                    line["value"] = line["value"] if left >= 0 else None
+                out.write_batch(pa.RecordBatch.from_pylist(lines, QUARANTINE_SCHEMA))
+
+
+def rare_lines(rows: list[dict[str, Any]], job: Job, task: Task, reason: str) -> Iterator[dict[str, Any]]:
+    """Lines of the quarantine table for rows of one task that were clean."""
+    labels = {row["label"] for row in rows}
+    values = {(raw.origin, raw.place): first_bytes(raw) for raw in job.rows(*task) if raw.label in labels}
+    for row in rows:
+        whole = row["place"].rpartition(", ")[0]  # of a part of a row; the parts of a file have no place before
+        value = values.get((row["origin"], row["place"]), values.get((row["origin"], whole)))
+        told = {name: row[name] for name in ("origin", "place", "label")}
+        yield {**told, "reason": reason, "detail": "", "kind": FILTERED, "value": value}
 
 
 def _batches(source: Any) -> Any:
@@ -148,7 +192,7 @@ def settle(
     fate = choose_survivors(copies.root, staged.splits[usable], labels[usable], staged.lengths[usable])
     states[usable] = fate.states
     survivors[usable] = np.where(fate.survivors >= 0, usable[fate.survivors], -1)
-    rare = set_aside_rare(config, states, labels, classes)
+    rare = set_aside_rare(config, states, labels, staged.groups)
     reason = f"class with fewer than {config.min_class} usable samples"
     quarantined = staged.reasons + Counter({reason: int(((states == QUARANTINED) & ~staged.rejected).sum())})
     fates = Fates(states, survivors, +quarantined, rare, reason, {})

@@ -102,7 +102,12 @@ def finish_audio(config: DataConfig, settled: dict[str, Any], chosen: Chosen, ou
         "rate": rate,
         "seconds": samples / rate,
         "arguments": {"rate": rate, "mels": mels, "mean": mean, "std": std},
-        "preprocess": {"rate": rate, "samples": samples, "windows": config.audio.windows},
+        "preprocess": {
+            "rate": rate,
+            "samples": samples,
+            "windows": config.audio.windows,
+            "silence_db": config.audio.silence_db,
+        },
     }
 
 
@@ -125,7 +130,8 @@ def finish_text(config: DataConfig, settled: dict[str, Any], chosen: Chosen, out
                 lengths.append(len(found))
                 yield found[: config.text.max_tokens]
 
-    inputs = write_ragged(out, "inputs", tokens(), "<u2", TEXTS_PER_SHARD)
+    numbers = "<u2" if tokenizer.vocabulary <= 1 << 16 else "<i4"  # one from a file may be larger
+    inputs = write_ragged(out, "inputs", tokens(), numbers, TEXTS_PER_SHARD)
     return {
         "inputs": inputs,
         "texts": texts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ MAX_PIXELS = 64_000_000
 LARGEST_COMMON = 1024 * 1024  # pixels; a commonest size above it is hardly meant
 MIXED_SIDE = 224  # longest side where images have no common size
 TINIEST = 4  # pixels a side
-TINY_SHARE = 0.25  # of the side that is wanted
+TINY_SHARE = 0.25  # of the usual side
 BLANK_SPREAD = 2  # levels between the darkest and the brightest pixel of an image of one color
 ALPHA_MODES = {"LA", "La", "PA", "RGBA", "RGBa"}
 GRAY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
@@ -33,10 +33,9 @@ Look = tuple[int, int, bool]
 
 def open_image(source: Path | bytes) -> Image.Image:
     """Open an image by its header only; raises Rejected with the reason, before anything is decoded."""
-    empty = source.stat().st_size == 0 if isinstance(source, Path) else not source
-    if empty:
-        raise Rejected("empty file")
     try:
+        if (source.stat().st_size if isinstance(source, Path) else len(source)) == 0:
+            raise Rejected("empty file")
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=FORMATS)
@@ -63,25 +62,24 @@ def read_image(source: Path | bytes, size: tuple[int, int], gray: bool) -> NDArr
     Raises Rejected with the reason.
     """
     with open_image(source) as image:
-        return fit(decode(image), size, gray)
+        return fit(decode(image, gray), size)
 
 
-def decode(image: Image.Image) -> Image.Image:
-    """The pixels of an opened image, turned as EXIF says."""
+def decode(image: Image.Image, gray: bool) -> Image.Image:
+    """An opened image in gray or RGB, turned as EXIF says; raises Rejected where it is damaged."""
     try:
         image.load()
-        return ImageOps.exif_transpose(image)
+        return to_mode(ImageOps.exif_transpose(image), gray)
     except Exception as error:  # decoders raise anything on damaged bytes, struct.error too
         raise Rejected("truncated or corrupt", str(error)) from error
 
 
-def fit(image: Image.Image, size: tuple[int, int], gray: bool) -> NDArray[np.uint8]:
-    """An image as uint8 (H, W, C) of this height and width: cropped in the middle to the shape, then resized."""
-    flat = to_mode(image, gray)
+def fit(flat: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A gray or RGB image as uint8 (H, W, C) of this size: cropped in the middle to the shape, then resized."""
     height, width = size
     if flat.size != (width, height):
         flat = ImageOps.fit(flat, (width, height), Image.Resampling.BILINEAR)
-    return np.asarray(flat, np.uint8).reshape(height, width, 1 if gray else 3)
+    return np.asarray(flat, np.uint8).reshape(height, width, 1 if flat.mode == "L" else 3)
 
 
 def to_mode(image: Image.Image, gray: bool) -> Image.Image:
@@ -133,11 +131,12 @@ class ImageCleaner:
             raise DataError(f"{self.config.path}: no image in it can be read", "check that the files are images")
         if self.config.color != "auto":
             gray = self.config.color == "gray"
-        height, width = self.config.size or common_size(sizes)
+        usual = common_size(sizes)
+        height, width = self.config.size or usual
         if self.config.size is None and height * width > LARGEST_COMMON:
             problem = f"{self.config.path}: images of {height}x{width} pixels are larger than a classifier needs"
             raise DataError(problem, "set data.size, for example [224, 224]")
-        self.settled = {"size": [int(height), int(width)], "gray": gray}
+        self.settled = {"size": [int(height), int(width)], "gray": gray, "usual": list(usual)}
 
     def clean(self, raw: Raw) -> Iterator[Clean]:
         """The image in the settled size; raises Rejected with the reason."""
@@ -150,11 +149,11 @@ class ImageCleaner:
         else:
             with open_image(_source(raw)) as image:
                 repairs = repairs_of(image, gray)
-                upright = decode(image)
+                upright = decode(image, gray)
                 found = (upright.height, upright.width)
-                refuse_tiny(found, (height, width))
-                pixels = fit(upright, (height, width), gray)
-        if int(pixels.max()) - int(pixels.min()) <= BLANK_SPREAD:
+                refuse_tiny(found, self.settled["usual"])
+                pixels = fit(upright, (height, width))
+        if is_blank(pixels):
             raise Rejected("blank: one color", kind=FILTERED)
         yield Clean(pixels.tobytes(), found[0] * found[1], self._signature(pixels), repairs)
 
@@ -171,16 +170,29 @@ def common_size(sizes: Counter[tuple[int, int]]) -> tuple[int, int]:
     (height, width), count = sizes.most_common(1)[0]
     if 2 * count >= sizes.total():
         return height, width
-    sides = np.array([[*size] for size, n in sizes.items() for _ in range(n)])
-    middle = np.median(sides, axis=0)
-    shrink = min(1.0, MIXED_SIDE / float(middle.max()))
-    rounded = np.maximum(4, np.rint(middle * shrink / 4) * 4).astype(int)
-    return int(rounded[0]), int(rounded[1])
+    counts = np.array(list(sizes.values()))
+    middle = [_median(np.array(sides), counts) for sides in zip(*sizes, strict=True)]
+    shrink = min(1.0, MIXED_SIDE / max(middle))
+    rounded = [max(4, round(side * shrink / 4) * 4) for side in middle]
+    return rounded[0], rounded[1]
 
 
-def refuse_tiny(found: tuple[int, int], wanted: tuple[int, int]) -> None:
-    """Raise Rejected where an image is so small that enlarging it would invent most of it."""
-    shares = [side / goal for side, goal in zip(found, wanted, strict=True)]
+def _median(values: NDArray[np.int64], counts: NDArray[np.int64]) -> int:
+    """The median of values that occur so many times, without writing them all out."""
+    order = np.argsort(values)
+    below = np.cumsum(counts[order])
+    return int(values[order][np.searchsorted(below, below[-1] / 2)])
+
+
+def is_blank(pixels: NDArray[np.uint8]) -> bool:
+    """Whether pixels (H, W, C) are all of nearly one color."""
+    spread = pixels.max((0, 1)).astype(int) - pixels.min((0, 1))
+    return bool((spread <= BLANK_SPREAD).all())
+
+
+def refuse_tiny(found: tuple[int, int], usual: Sequence[int]) -> None:
+    """Raise Rejected where an image is far smaller than the others: enlarging it would invent most of it."""
+    shares = [side / other for side, other in zip(found, usual, strict=True)]
     if min(found) < TINIEST or min(shares) < TINY_SHARE:
         raise Rejected("tiny", f"{found[0]}x{found[1]} pixels", FILTERED)
 
@@ -200,10 +212,12 @@ def repairs_of(image: Image.Image, gray: bool) -> tuple[str, ...]:
 
 
 def orientation(image: Image.Image) -> int:
-    """How EXIF says that the image lies, 1 to 8; 1 is upright."""
+    """How EXIF says that the image lies, 1 to 8; 1 is upright. Only the header is read."""
+    if image.format == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys():
+        return 1  # getexif() would unpack all pixels to look behind them
     try:
         return int(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 (PNG keeps EXIF behind the pixels: decode() meets the damage and names it)
+    except Exception:  # noqa: BLE001 (damaged: decode() meets it again and names it)
         return 1
 
 
@@ -211,7 +225,8 @@ def fit_array(pixels: NDArray[np.uint8], size: tuple[int, int], gray: bool) -> N
     """Pixels (H, W, C) in the wanted size and color."""
     if pixels.shape == (*size, 1 if gray else 3):
         return pixels
-    return fit(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), size, gray)
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    return fit(to_mode(image, gray), size)
 
 
 def _source(raw: Raw) -> Path | bytes:

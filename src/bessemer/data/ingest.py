@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bessemer.data.record import FILTERED, Clean, Raw, Rejected, Source
 from bessemer.data.staging import Done, Staged, Stager
+from bessemer.errors import DataError
 from bessemer.runtime import Progress
 
 FEW_TASKS = 3  # fewer are done in this process: starting others takes longer
@@ -29,8 +30,11 @@ SHOWN_BYTES = 1 << 20  # of a quarantined row's value that is kept
 class Cleaner(Protocol):
     """What a kind of data brings (bessemer.data.image, .text and .audio). It travels to workers, so it pickles."""
 
-    needs_survey: bool
     settled: dict[str, Any]
+
+    @property
+    def needs_survey(self) -> bool:
+        """Whether all rows must be looked at before the first is cleaned."""
 
     def survey(self, raw: Raw) -> Any:
         """A cheap look at one row; raises Rejected where it cannot be looked at."""
@@ -55,7 +59,7 @@ class Job:
             if wanted is None or wanted[place]:
                 yield raw
 
-    def count(self, number: int, task: Any, wanted: None = None) -> list[tuple[str | None, str]]:
+    def count(self, number: int, task: Any, wanted: NDArray[np.bool_] | None) -> list[tuple[str | None, str]]:
         """Label and split of each row."""
         return [(raw.label, raw.split) for raw in self.rows(number, task, wanted)]
 
@@ -164,9 +168,17 @@ def in_order(job: Job, method: str, tasks: Iterator[Task], workers: int) -> Iter
         for task in chain(first, tasks):
             waiting.append(pool.submit(_call, method, *task))
             if len(waiting) > workers + 1:
-                yield waiting.popleft().result()
+                yield _result(waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield _result(waiting.popleft())
+
+
+def _result(future: Future[Any]) -> Any:
+    try:
+        return future.result()
+    except BrokenExecutor as error:
+        problem = "a process that reads the data was killed, most often because memory ran out"
+        raise DataError(problem, "free some memory, or set OMP_NUM_THREADS lower: so many processes read") from error
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.accounts import Fates, settle, write_rows
+from bessemer.data.accounts import Fates, settle, write_quarantine, write_rows
 from bessemer.data.config import DataConfig
 from bessemer.data.finish import FINISH, Chosen, histogram
 from bessemer.data.ingest import Cleaner, Job, Task, in_order, ingest
@@ -77,7 +77,7 @@ def prepare(
     np.save(out / "split.npy", split)
     np.save(out / "sources.npy", staged.sources[fates.kept])
     write_rows(staged, fates, split, SPLITS, out / "rows.arrow")
-    shutil.move(staging / "quarantine.arrow", out / "quarantine.arrow")
+    write_quarantine(staged, fates, job, tasks(job, selection), out / "quarantine.arrow")
     shutil.rmtree(staging)
     (out / "dataset.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     return about
@@ -193,7 +193,8 @@ def check_splits(classes: list[str], labels: NDArray[np.int32], fates: Fates, sp
         name = classes[min(untrained)]
         count = int((kept == min(untrained)).sum())
         problem = f"class {name!r} has {count} usable sample(s), none of them in the training split"
-        raise DataError(problem, "add samples of this class, remove it, or set data.min_class to leave it out")
+        remedy = "add samples of this class (parts of one file count as one), remove it, or set data.min_class"
+        raise DataError(problem, remedy)
 
 
 def describe(

@@ -37,11 +37,18 @@ def image_reader(about: dict[str, Any], folder: Path) -> Reader:
 
 
 def audio_reader(about: dict[str, Any], folder: Path) -> Reader:
-    """Sound files to int16 (n, T)."""
-    from bessemer.data.audio import read_clips
+    """Sound files to int16 (n, T). Of several clips the silent ones are left out, as in training."""
+    from bessemer.data.audio import loudness, read_clips
 
     rate, samples, windows = int(about["rate"]), int(about["samples"]), bool(about["windows"])
-    return lambda path: read_clips(path, rate, samples, windows)
+    silence = float(about["silence_db"])
+
+    def read(path: Path) -> NDArray[np.int16]:
+        clips = read_clips(path, rate, samples, windows)
+        heard = np.array([loudness(clip / np.float32(32768)) >= silence for clip in clips])
+        return clips[heard] if heard.any() else clips
+
+    return read
 
 
 def text_reader(about: dict[str, Any], folder: Path) -> Reader:

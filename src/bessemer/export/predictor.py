@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bessemer.artifact import MANIFEST, open_artifact
 from bessemer.data.record import Rejected
-from bessemer.errors import ArtifactError
+from bessemer.errors import ArtifactError, DataError
 from bessemer.export.inputs import PREPROCESS, read_one, reader
 from bessemer.export.session import OnnxModel
 
@@ -46,6 +46,8 @@ class Predictor:
             self.read = reader(self.about, folder)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise ArtifactError(f"{folder / PREPROCESS}: damaged ({error})", "export the model again") from error
+        except DataError as error:  # of the tokenizer
+            raise ArtifactError(error.problem, "export the model again") from error
         self.model = OnnxModel(folder / MODEL, threads)
 
     def probabilities(self, inputs: NDArray[Any]) -> NDArray[np.float64]:

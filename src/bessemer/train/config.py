@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from bessemer.config import Config
 from bessemer.errors import UsageError
 
-
 ADAMW_RATE, ADAMW_DECAY = 2e-3, 0.05  # its steps are about as long as the rate; rates of sgd would blow up
 
 
@@ -17,7 +16,9 @@ class OptimizerConfig(Config):
     """How weights move along gradients."""
 
     name: Literal["sgd", "adamw"] = Field("sgd", description="sgd has Nesterov momentum")
-    learning_rate: float = Field(0.2, gt=0, description="the highest rate of the schedule; adamw takes 0.002 if unset")
+    learning_rate: float = Field(
+        0.2, gt=0, description="the highest rate of the schedule; adamw takes 0.002 if unset"
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
     betas: list[float] = Field([0.9, 0.999], min_length=2, max_length=2, description="of adamw")
     weight_decay: float = Field(5e-4, ge=0, description="for weights with two or more dimensions")
@@ -54,6 +55,9 @@ class TrainConfig(Config):
     schedule: ScheduleConfig = ScheduleConfig()
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution; 0 is off")
+    cutmix: float = Field(
+        0.0, ge=0, description="alpha of the Beta distribution, of images; 0 is off; with mixup it comes first"
+    )
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights; 0 is off")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto measures which is faster here")
     checkpoint_seconds: float = Field(20.0, gt=0, description="time between checkpoints")

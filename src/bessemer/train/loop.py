@@ -24,6 +24,7 @@ from bessemer.task.classify import Classify
 from bessemer.train.checkpoint import TrainState, load_checkpoint, save_checkpoint
 from bessemer.train.config import TrainConfig, check_shares
 from bessemer.train.methods import Method
+from bessemer.train.methods.cutmix import CutMix
 from bessemer.train.methods.ema import Ema
 from bessemer.train.methods.label_smoothing import LabelSmoothing
 from bessemer.train.methods.mixup import Mixup
@@ -50,6 +51,8 @@ def standard_methods(config: TrainConfig, task: Classify, seed: int) -> list[Met
     methods: list[Method] = []
     if config.label_smoothing > 0:
         methods.append(LabelSmoothing(config.label_smoothing, task))
+    if config.cutmix > 0:  # before mixup, while pixels still have 8 bits
+        methods.append(CutMix(config.cutmix, task, config.ghost_batch, seed))
     if config.mixup > 0:
         methods.append(Mixup(config.mixup, task, config.ghost_batch, seed))
     if config.ema > 0:

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bessemer.config import dump_yaml
 from bessemer.data.augment.image import augment, is_identity
 from bessemer.data.augment.presets import PRESETS, resolve
 from bessemer.data.augment.warp import pixels_of
 from bessemer.data.config import AugmentConfig, Modality
+from bessemer.recipe import load_recipe
 
 NAMES = ["light", "standard", "strong"]
 KINDS = list(get_args(Modality))
@@ -52,6 +54,19 @@ def test_what_is_written_wins_and_twice_is_once(preset, kind, size, written):
 def test_a_resolved_recipe_that_is_written_and_read_again_is_the_same(kind):
     resolved = resolve(AugmentConfig(preset="strong"), kind)
     assert resolve(AugmentConfig.model_validate(resolved.model_dump()), kind) == resolved
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", ["", ", size: [28, 28]"], ids=["any size", "sized"])
+def test_a_recipe_with_a_preset_comes_back_the_same_from_the_file_of_its_run(tmp_path, name, size):
+    data = f"data: {{source: image_folder, path: {tmp_path}{size}}}"
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(f"{data}\nmodel: {{name: resnet}}\naugment: {{preset: {name}, rotate: 1, flip: both}}\n")
+    loaded = load_recipe(recipe)
+    assert (loaded.augment.preset, loaded.augment.rotate, loaded.augment.flip) == (name, 1.0, "both")
+    assert not is_identity(loaded.augment.model_copy(update={"rotate": 0.0, "flip": "none"}))
+    recipe.write_text(dump_yaml(loaded.model_dump()))
+    assert load_recipe(recipe) == loaded
 
 
 @pytest.mark.parametrize("kind", KINDS)

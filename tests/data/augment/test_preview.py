@@ -1,4 +1,4 @@
-"""The preview shows what training sees."""
+"""A sheet shows every picture, in its place."""
 
 from __future__ import annotations
 
@@ -8,31 +8,30 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bessemer.data.augment.image import augment
-from bessemer.data.augment.preview import AFTER_FIRST, GAP, HEADING, image_sheet, png, sheet, tile
-from bessemer.data.config import AugmentConfig
-
-CONFIG = AugmentConfig(crop=2, rotate=10.0, noise=3.0)
+from bessemer.data.augment.preview import AFTER_FIRST, GAP, HEADING, png, sheet, tile
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_rows_are_samples_and_columns_their_epochs(channels):
-    images = np.random.default_rng(0).integers(0, 256, (3, 12, 16, channels), np.uint8)
-    ids = np.array([5, 6, 7], np.uint64)
-    page = image_sheet(images, CONFIG, ids, seed=4, epochs=2)
-    assert page.dtype == np.uint8
-    assert page.shape[2] == 3
+def test_rows_and_columns_stand_where_they_belong(channels):
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 2, 12, 16, channels), np.uint8)
+    page = sheet(list(pictures), ["original", "epoch 0"])
     high, wide = 12 * 8, 16 * 8
-    for number in range(3):
-        y = HEADING + number * (high + GAP)
-        expected = [images[number]]
-        for epoch in range(2):
-            one = slice(number, number + 1)
-            expected.append(augment(images[one], CONFIG, ids[one], np.array([epoch]), 4)[0])
-        for column, picture in enumerate(expected):
+    assert page.shape == (HEADING + 3 * (high + GAP), 2 * wide + 3 * GAP + AFTER_FIRST, 3)
+    for row in range(3):
+        for column in range(2):
+            y = HEADING + row * (high + GAP)
             x = GAP + column * (wide + GAP) + (AFTER_FIRST if column else 0)
-            shown = page[y + 4 : y + high : 8, x + 4 : x + wide : 8]
-            assert np.array_equal(shown, np.broadcast_to(picture, (12, 16, 3)))
+            shown = page[y : y + high, x : x + wide]
+            assert np.array_equal(shown[4::8, 4::8], np.broadcast_to(pictures[row, column], (12, 16, 3)))
+            assert (shown.reshape(12, 8, 16, 8, 3) == shown[::8, None, ::8, None].reshape(12, 1, 16, 1, 3)).all()
+
+
+def test_headings_are_written_above_their_columns():
+    tiles = [[np.zeros((96, 96), np.uint8)] * 2]
+    plain, headed = sheet(tiles, [" ", " "]), sheet(tiles, [" ", "epoch 0"])
+    ys, xs, _ = np.nonzero(plain != headed)
+    assert ys.max() < HEADING
+    assert xs.min() >= 96 + 2 * GAP + AFTER_FIRST
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A sheet of samples beside their augmented selves, so that a person can look at what the settings do."""
+"""A sheet of pictures, samples beside their augmented selves, so that a person can look at the settings' work."""
 
 from __future__ import annotations
 
@@ -9,27 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from bessemer.data.augment.image import augment
-from bessemer.data.config import AugmentConfig
-from bessemer.data.order import U64
-
 Picture = NDArray[np.uint8]
 SMALLEST_TILE = 96  # pixels: smaller pictures are enlarged by a whole factor
 LARGEST_TILE = 256  # larger ones are reduced
 GAP, AFTER_FIRST, HEADING = 6, 12, 22
 PAPER, INK = (255, 255, 255), (60, 60, 60)
-
-
-def image_sheet(images: NDArray[np.uint8], config: AugmentConfig, ids: U64, seed: int, epochs: int = 6) -> Picture:
-    """Images (N, H, W, C) as rows: the original, then what training sees of it in the first epochs.
-
-    `ids` (N,) and `seed` choose the changes as in training. Returns uint8 (height, width, 3).
-    """
-    columns = [images]
-    for epoch in range(epochs):
-        columns.append(augment(images, config, ids, np.full(len(images), epoch, np.int64), seed))
-    rows = [[column[number] for column in columns] for number in range(len(images))]
-    return sheet(rows, ["original", *(f"epoch {epoch}" for epoch in range(epochs))])
 
 
 def sheet(rows: Sequence[Sequence[Picture]], headings: Sequence[str] = ()) -> Picture:

@@ -1,49 +1,73 @@
-"""Copies found without comparing all with all, in memory of a few numbers a row.
+"""Clusters of copies, found without comparing all with all, in some 80 bytes of memory a row.
 
-Exact copies share an id. Near copies of text share all seven numbers of at least one of 18 bands of their MinHash
-(Leskovec, Rajaraman and Ullman, "Mining of massive datasets", chapter 3): a pair of similarity 0.8 is met with
-probability 0.98, one of 0.5 with 0.13. Near copies of images share at least one of five parts of their perceptual
-hash, since at most four bits differ. One band is looked at at a time. What is met is verified before it counts.
+Exact copies share an id. Near copies are met in buckets of equal keys, one set of keys at a time, and verified on
+their payloads before they count (bessemer.data.dedup.near). Being a copy is passed on: where A is a copy of B and
+B of C, all three are one cluster, though A and C may be less alike than the limit. Rows are looked at in the order
+of their ids, so the clusters don't depend on the order of the rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bessemer.data.config import DedupConfig, Modality
-from bessemer.data.dedup.signature import PERMUTATIONS, jaccard, minhashes, picture_difference
-from bessemer.data.order import U64, mix
+from bessemer.data.dedup.near import I64, ImageSearch, Payload, Search, TextSearch
+from bessemer.data.order import U64
 
-BANDS, BAND_ROWS = 18, 7
-SURE = 4.0  # standard deviations of the estimate beyond which a pair of texts needs no exact comparison
-PARTS = ((0, 13), (13, 13), (26, 13), (39, 13), (52, 12))  # (first bit, bits) of a perceptual hash
-MOST_APART, MOST_APART_LOCALLY = 0.06, 0.09  # of two images, see signature.picture_difference
-BLOCK = 65_536
-WHOLE_BUCKET = 64  # in larger ones each is compared with the first and the one before it, not all with all
+CHUNK = 4096  # pairs that are looked at in one go
+RUN = 65_536  # rows of buckets whose pairs are listed in one go
+LEADERS = 16  # rows of a crowded bucket that the others are compared with, one after the other
+PATIENCE = 100  # comparisons without success after which two rows are no longer compared with each other
 LISTED = 500
-CACHED = 4096
-
-Payload = Callable[[int], bytes]
 
 
 @dataclass
 class Copies:
-    """For each row the first row of its cluster (N,), and the most similar near pairs (similarity, row, row)."""
+    """For each row the first row of its cluster (N,), and near pairs (similarity, row, row) that joined clusters.
 
-    root: NDArray[np.int64]
+    `pairs`, the most similar first, holds all of them, or the 250 most and the 250 least similar.
+    """
+
+    root: I64
     near: int = 0  # pairs of near copies that joined clusters
     pairs: list[tuple[float, int, int]] = field(default_factory=list)
+
+    def find(self, rows: I64) -> I64:
+        """The first row of each row's cluster as far as it is known; the way there is shortened."""
+        found = self.root[rows]
+        while not np.array_equal(found, above := self.root[found]):
+            self.root[rows] = above
+            found = above
+        return found
+
+    def first(self, row: int) -> int:
+        """The same for one row."""
+        while (above := int(self.root[row])) != row:
+            row = above
+        return row
+
+    def join(self, one: int, other: int, similarity: float) -> None:
+        """Make the clusters of two rows one."""
+        first, second = sorted((self.first(one), self.first(other)))
+        self.root[second] = first
+        self.near += 1
+        self.pairs.append((similarity, min(one, other), max(one, other)))
+        if len(self.pairs) >= 4 * LISTED:
+            self.trim()
+
+    def trim(self) -> None:
+        """Keep the surest and the least sure pairs."""
+        self.pairs.sort(key=lambda pair: (-pair[0], pair[1:]))
+        if len(self.pairs) > LISTED:
+            del self.pairs[LISTED // 2 : -LISTED // 2]
 
 
 def find_copies(
     ids: U64,
-    signatures: NDArray[np.uint64] | None,
+    signatures: U64 | None,
     payload: Payload,
     modality: Modality,
     config: DedupConfig,
@@ -54,150 +78,111 @@ def find_copies(
     `signatures` (N, S), None where only exact copies are wanted, are read in blocks and may be memory-mapped;
     `payload(row)` gives the stored bytes, `shape` (H, W, C) that of stored images.
     """
-    copies = Copies(exact_roots(ids))
-    if not config.near or signatures is None or modality == "audio":
-        return copies
-    if modality == "text":
-        candidates, similarity = text_candidates(signatures, copies), text_similarity(signatures, payload, config)
-        least = config.text_similarity
-    else:
-        assert shape is not None
-        candidates = image_candidates(signatures, copies, config.image_distance)
-        similarity, least = image_similarity(payload, shape), 1 - MOST_APART
-    for one, other in candidates:
-        if find(copies.root, one) == find(copies.root, other):
-            continue
-        found = similarity(one, other)
-        if found >= least:
-            join(copies.root, one, other)
-            copies.near += 1
-            copies.pairs.append((found, one, other))
-            if len(copies.pairs) > 2 * LISTED:
-                copies.pairs = sorted(copies.pairs, reverse=True)[:LISTED]
-    copies.pairs = sorted(copies.pairs, reverse=True)[:LISTED]
-    flatten(copies.root)
+    _, heads, member = np.unique(ids, return_index=True, return_inverse=True)
+    copies = Copies(heads[member])
+    del member
+    if config.near and signatures is not None and modality != "audio" and len(heads) > 1:
+        search: Search
+        if modality == "text":
+            search = TextSearch(signatures, heads, payload, config.text_similarity)
+        else:
+            assert shape is not None
+            search = ImageSearch(signatures, heads, payload, shape, config.image_distance)
+        join_near(copies, heads, search)
+    copies.root = copies.find(np.arange(len(ids)))
+    copies.trim()
     return copies
 
 
-# --- clusters -------------------------------------------------------------------------------------------
+def join_near(copies: Copies, heads: I64, search: Search) -> None:
+    """Join the clusters of near copies among representatives `heads`, one set of keys after the other."""
+    judge = Judge(copies, heads, search)
+    for turn in range(search.turns):
+        order, starts, sizes = buckets(search.keys(turn))
+        usual = sizes <= search.crowd
+        for one, other in all_pairs(starts[usual], sizes[usual]):
+            judge.compare(order[one], order[other])
+        for start, size in zip(starts[~usual], sizes[~usual], strict=True):
+            judge.compare_crowd(order[start : start + size])
 
 
-def exact_roots(ids: U64) -> NDArray[np.int64]:
-    """For each row the first row with the same id."""
-    _, first, member = np.unique(ids, return_index=True, return_inverse=True)
-    return first[member].astype(np.int64)
-
-
-def find(root: NDArray[np.int64], row: int) -> int:
-    """The first row of a cluster; the way there is halved for the next who asks."""
-    while root[row] != row:
-        root[row] = root[root[row]]
-        row = int(root[row])
-    return row
-
-
-def join(root: NDArray[np.int64], one: int, other: int) -> None:
-    """Make two clusters one, named by its first row."""
-    first, second = sorted((find(root, one), find(root, other)))
-    root[second] = first
-
-
-def flatten(root: NDArray[np.int64]) -> None:
-    """Let every row name the first row of its cluster directly."""
-    while True:
-        above = root[root]
-        if np.array_equal(above, root):
-            return
-        root[:] = above
-
-
-# --- texts ----------------------------------------------------------------------------------------------
-
-
-def text_candidates(signatures: NDArray[np.uint64], copies: Copies) -> Iterator[tuple[int, int]]:
-    """Pairs of rows whose MinHashes agree in a whole band."""
-    rows = np.flatnonzero(copies.root == np.arange(len(copies.root)))  # one of each kind of exact copies
-    for band in range(BANDS):
-        keys = np.empty(len(rows), np.uint64)
-        for start in range(0, len(rows), BLOCK):
-            some = minhashes(signatures[rows[start : start + BLOCK]])
-            columns = some[:, band * BAND_ROWS : (band + 1) * BAND_ROWS].astype(np.uint64)
-            key = np.zeros(len(some), np.uint64)
-            for column in columns.T:
-                key = mix(key ^ (column + np.uint64(0x9E3779B97F4A7C15)))
-            keys[start : start + BLOCK] = key
-        for bucket in buckets(keys):
-            yield from pairs_of(rows[bucket])
-
-
-def buckets(keys: NDArray[np.integer]) -> Iterator[NDArray[np.int64]]:
-    """Positions of equal keys, ascending, for each key that occurs more than once."""
+def buckets(keys: U64) -> tuple[I64, I64, I64]:
+    """Positions sorted by key, and where runs of two or more equal keys start there and how long they are."""
     order = np.argsort(keys, kind="stable")
-    edges = np.flatnonzero(np.diff(keys[order])) + 1
-    starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [len(order)]])
-    for start, end in zip(starts[ends - starts > 1], ends[ends - starts > 1], strict=True):
-        yield order[start:end]
+    ordered = keys[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    sizes = np.diff(starts, append=len(ordered))
+    return order, starts[sizes > 1], sizes[sizes > 1]
 
 
-def pairs_of(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """All pairs of a small bucket; of a large one each row with the first and the one before it."""
-    members = rows.tolist()
-    if len(members) <= WHOLE_BUCKET:
-        for place, one in enumerate(members):
-            for other in members[place + 1 :]:
-                yield one, other
-        return
-    for before, row in pairwise(members):
-        yield members[0], row
-        yield before, row
+def all_pairs(starts: I64, sizes: I64) -> Iterator[tuple[I64, I64]]:
+    """All pairs of places within runs, a few thousand at a time: neighbors, then the next but one, and so on."""
+    turns = (np.cumsum(sizes) - 1) // RUN
+    for turn in np.unique(turns):
+        first, count = starts[turns == turn], sizes[turns == turn]
+        ends = np.repeat(first + count, count)
+        places = np.arange(len(ends)) + np.repeat(first - np.cumsum(count) + count, count)
+        step = 1
+        while len(places := places[keep := places + step < ends]):
+            ends = ends[keep]
+            for at in range(0, len(places), CHUNK):
+                some = places[at : at + CHUNK]
+                yield some, some + step
+            step += 1
 
 
-def text_similarity(
-    signatures: NDArray[np.uint64], payload: Payload, config: DedupConfig
-) -> Callable[[int, int], float]:
-    """Jaccard similarity of two rows: estimated where the estimate is far from the limit, else exact."""
-    least = config.text_similarity
-    doubt = SURE * float(np.sqrt(least * (1 - least) / PERMUTATIONS))
+@dataclass
+class Judge:
+    """Compares candidates and joins what passes, without comparing again what is joined or was refused.
 
-    @lru_cache(CACHED)
-    def text(row: int) -> str:
-        return payload(row).decode("utf-8")
+    Where a great many different rows look alike by their signatures, each is compared in vain 100 times at most
+    (with rows of the same fate), so time grows with the number of rows, not of pairs.
+    """
 
-    def similarity(one: int, other: int) -> float:
-        estimate = float((minhashes(signatures[one]) == minhashes(signatures[other])).mean())
-        if abs(estimate - least) > doubt:
-            return estimate
-        return jaccard(text(one), text(other))
+    copies: Copies
+    heads: I64
+    search: Search
+    refused: set[tuple[int, int]] = field(default_factory=set)
 
-    return similarity
+    def __post_init__(self) -> None:
+        self.vain = np.zeros(len(self.heads), np.uint8)
 
+    def compare(self, one: I64, other: I64) -> None:
+        """Pairs of representatives, by their numbers."""
+        apart = self.copies.find(self.heads[one]) != self.copies.find(self.heads[other])
+        one, other = one[apart], other[apart]
+        if len(one) == 0:
+            return
+        likely = self.search.likely(one, other)
+        for left, right in zip(one[likely].tolist(), other[likely].tolist(), strict=True):
+            self.judge(left, right)
 
-# --- images ---------------------------------------------------------------------------------------------
+    def compare_crowd(self, rest: I64) -> None:
+        """A crowded bucket: all with the first, those that are no copies with their first, and so on.
 
+        Copies that are missed here most likely meet in the smaller bucket of another key.
+        """
+        for _ in range(LEADERS):
+            first, rest = rest[:1], rest[1:]
+            for at in range(0, len(rest), CHUNK):
+                some = rest[at : at + CHUNK]
+                self.compare(np.repeat(first, len(some)), some)
+            rest = rest[self.copies.find(self.heads[rest]) != self.copies.find(self.heads[first])]
 
-def image_candidates(signatures: NDArray[np.uint64], copies: Copies, most: int) -> Iterator[tuple[int, int]]:
-    """Pairs of rows whose perceptual hashes differ in at most `most` bits."""
-    rows = np.flatnonzero(copies.root == np.arange(len(copies.root)))
-    hashes = np.array(signatures[:, 0])[rows]
-    for first, bits in PARTS:
-        part = (hashes >> np.uint64(first)) & np.uint64((1 << bits) - 1)
-        for bucket in buckets(part):
-            found = hashes[bucket]
-            for place in range(len(bucket) - 1):
-                apart = np.bitwise_count(found[place] ^ found[place + 1 :])
-                for other in bucket[place + 1 :][apart <= most]:
-                    yield int(rows[bucket[place]]), int(rows[other])
-
-
-def image_similarity(payload: Payload, shape: tuple[int, int, int]) -> Callable[[int, int], float]:
-    """1 less the overall difference of two images; 0 where they differ clearly in one place."""
-
-    @lru_cache(CACHED)
-    def image(row: int) -> NDArray[np.uint8]:
-        return np.frombuffer(payload(row), np.uint8).reshape(shape)
-
-    def similarity(one: int, other: int) -> float:
-        overall, locally = picture_difference(image(one), image(other))
-        return 1 - overall if locally <= MOST_APART_LOCALLY else 0.0
-
-    return similarity
+    def judge(self, one: int, other: int) -> None:
+        """One pair, on its payloads."""
+        pair = (min(one, other), max(one, other))
+        if pair in self.refused or (self.vain[one] >= PATIENCE and self.vain[other] >= PATIENCE):
+            return
+        left, right = int(self.heads[one]), int(self.heads[other])
+        if self.copies.first(left) == self.copies.first(right):
+            return
+        similarity = self.search.similarity(one, other)
+        if similarity > 0:
+            self.copies.join(left, right, similarity)
+            return
+        for row in pair:
+            self.vain[row] = min(int(self.vain[row]) + 1, PATIENCE)
+        if len(self.refused) >= RUN:
+            self.refused.clear()
+        self.refused.add(pair)

@@ -1,9 +1,9 @@
 """Short signatures of texts and images, so that near copies can be found without comparing all with all.
 
 Texts: MinHash over word 5-grams (Broder, "On the resemblance and containment of documents", 1997); the share of
-equal numbers in two signatures estimates the Jaccard similarity of the two sets of 5-grams. Images: the perceptual hash,
-64 bits of the sign of low frequencies (Zauner, "Implementation and benchmarking of perceptual image hash
-functions", 2010). Near copies differ in few of them.
+equal numbers in two signatures estimates the Jaccard similarity of the two sets of 5-grams. Images: the perceptual
+hash, 64 bits of the sign of low frequencies (Zauner, "Implementation and benchmarking of perceptual image hash
+functions", 2010), and 8x8 means, which tell most pairs of different images with equal hashes apart.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-PERMUTATIONS = 126  # 18 bands of 7, see bessemer.data.dedup.search
+PERMUTATIONS = 128
 GRAM = 5  # words
 SEED = 20_971
 HASH_SIDE, HASH_LOW = 32, 8
-THUMBNAIL = 32
+COARSE = 8
 WORD = re.compile(r"\w+")
+# Scripts that set no spaces between words (Thai, Lao, Burmese, Khmer, kana, Han): each character counts as a word.
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+UNSPACED_WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
+# Words and symbols, but not the marks of sentences and quotes that a copy of a short text may lack or have.
+TOKEN = re.compile(r"\w+|[^\w\s.,;:!?…'\"`´‘’‚“”„«»‒–—]")
 
 
 def text_signature(text: str) -> NDArray[np.uint64]:
-    """MinHash of a text: 126 numbers of 32 bits, packed as uint64 (63,). Case and punctuation don't count."""
+    """MinHash of a text: 128 numbers of 32 bits, packed as uint64 (64,). Case and punctuation don't count."""
     from rensa import RMinHash
 
     sketch = RMinHash(num_perm=PERMUTATIONS, seed=SEED)
@@ -30,12 +35,18 @@ def text_signature(text: str) -> NDArray[np.uint64]:
     return np.array(sketch.digest(), np.uint32).view(np.uint64)
 
 
+def words(text: str) -> list[str]:
+    """The words of a text, case aside."""
+    folded = text.casefold()
+    return (WORD if text.isascii() else UNSPACED_WORD).findall(folded)
+
+
 def grams(text: str) -> list[str]:
-    """The word 5-grams of a text, lower case; a shorter text is one gram, one without words its characters."""
-    words = WORD.findall(text.casefold())
-    if not words:
+    """The word 5-grams of a text; a shorter text is one gram, one without words its characters."""
+    found = words(text)
+    if not found:
         return ["".join(text.split())]
-    return [" ".join(words[i : i + GRAM]) for i in range(max(1, len(words) - GRAM + 1))]
+    return [" ".join(found[i : i + GRAM]) for i in range(max(1, len(found) - GRAM + 1))]
 
 
 def jaccard(one: str, other: str) -> float:
@@ -44,19 +55,30 @@ def jaccard(one: str, other: str) -> float:
     return len(left & right) / len(left | right)
 
 
+def same_but_for_marks(one: str, other: str) -> bool:
+    """Whether two texts are equal, or differ in case, white space, quotes and marks of sentences alone."""
+    return TOKEN.findall(one.casefold()) == TOKEN.findall(other.casefold())
+
+
 def minhashes(signatures: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    """The numbers (..., 126) of packed signatures (..., 63)."""
+    """The numbers (..., 128) of packed signatures (..., 64)."""
     return np.ascontiguousarray(signatures).view(np.uint32)
 
 
 def image_signature(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Perceptual hash of an image (H, W, C): uint64 (1,)."""
+    """Perceptual hash of an image (H, W, C) and its 8x8 means: uint64 (9,)."""
     import cv2
 
     small = cv2.resize(gray(pixels).astype(np.float32), (HASH_SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA)
     low = cv2.dct(small)[:HASH_LOW, :HASH_LOW].ravel()
-    bits = low > np.median(low)
-    return np.packbits(bits).view(np.uint64)
+    bits = np.packbits(low > np.median(low))
+    means = thumbnail(pixels, COARSE, COARSE).mean(axis=2).round().astype(np.uint8)
+    return np.concatenate([bits, means.ravel()]).view(np.uint64)
+
+
+def coarse(signatures: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """The means (N, 64) of signatures of images (N, 9)."""
+    return np.ascontiguousarray(signatures[:, 1:]).view(np.uint8).astype(np.float32)
 
 
 def gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -69,28 +91,9 @@ def gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return flat
 
 
-def picture_difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> tuple[float, float]:
-    """How far two images (H, W, C) of one size are apart, brightness and contrast aside: (overall, at worst).
-
-    Both in shares of the full range, on gray thumbnails of at most 32 pixels a side: the root of the mean square,
-    and the largest mean over 3x3 pixels, which a small print on one of two equal shirts makes large.
-    """
+def thumbnail(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.float32]:
+    """Means of an image (H, W, C) over areas: float32 (height, width, C)."""
     import cv2
 
-    left, right = (_thumbnail(image) for image in (one, other))
-    spread = left.var()
-    gain = ((left - left.mean()) * (right - right.mean())).mean() / spread if spread > 0 else 1.0
-    gain = min(max(float(gain), 0.5), 2.0)
-    apart = (left - left.mean()) * gain - (right - right.mean())
-    local = cv2.blur(apart, (3, 3), borderType=cv2.BORDER_REFLECT)
-    scale = 255 * max(1.0, gain)
-    return float(np.sqrt((apart**2).mean())) / scale, float(np.abs(local).max()) / scale
-
-
-def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    import cv2
-
-    flat = gray(pixels).astype(np.float32)
-    height, width = (min(side, THUMBNAIL) for side in flat.shape)
-    small: NDArray[np.float32] = cv2.resize(flat, (width, height), interpolation=cv2.INTER_AREA)
-    return small
+    small = cv2.resize(pixels.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32).reshape(height, width, -1)

@@ -13,8 +13,11 @@ from collections.abc import Callable
 
 SAMPLE = 32 * 1024  # bytes of lines that are looked at
 FITS = 0.6  # least score at which a guess stands
+MIXED = 0.9  # what a letter counts where one language does not explain all of them
+OWN_ALPHABET = ("cp1251", "koi8_r", "cp866", "cp1253")  # their words are runs of bytes beyond ASCII
+SHORTEST_RUN = 2.0  # bytes, on average; accents of Latin letters mostly stand alone
 
-# Letters beyond ASCII, by language. One set must explain the text alone: mixtures of languages are misreadings.
+# Letters beyond ASCII, by language. A set that explains the text alone is best: mixtures are often misreadings.
 _WESTERN = (
     "éèêëàâçùûüîïôœæÿ",  # French
     "äöüßé",
@@ -45,13 +48,16 @@ Score = Callable[[str], float]
 def _letters(sets: tuple[str, ...]) -> Score:
     """Share of the characters beyond ASCII that the best fitting language, or punctuation, explains."""
     known = [frozenset(letters + letters.upper()) for letters in sets]
+    every = frozenset().union(*known)
 
     def score(text: str) -> float:
         strange = re.findall(r"[^\x00-\x7f]", text)
         letters = [c for c in strange if c not in _MARKS]
         # A mark between letters ("gêœl¹") is a misread letter, apart from an apostrophe.
         inside = len(re.findall(r"(?<=[^\W\d_])[“”„‚…•«»°§©®€£™´·×±²³½¼¿¡](?=[^\W\d_])", text))
-        best = max(sum(c in some for c in letters) for some in known)
+        best = max(float(sum(c in some for c in letters)) for some in known)
+        if len(strange) < SHORTEST_RUN * len(re.findall(r"[^\x00-\x7f]+", text)):
+            best = max(best, MIXED * sum(c in every for c in letters))
         capitals = len(re.findall(r"[^\W\d_A-Z](?<=[^\W\d_])(?=[^\x00-\x7f])[^\W\d_](?<=[À-ÖØ-ÞĄĆĘŁŃŚŹŻ])", text))
         return (best + len(strange) - len(letters) - 2 * inside - capitals) / max(1, len(strange))
 
@@ -111,7 +117,11 @@ _JAPANESE = re.compile(r"[぀-ヿ]")
 
 def _scores(sample: bytes) -> dict[str, float]:
     found: dict[str, float] = {}
+    runs = re.findall(rb"[\x80-\xff]+", sample)
+    alone = sum(map(len, runs)) < SHORTEST_RUN * len(runs)
     for encoding, score in CANDIDATES.items():
+        if alone and encoding in OWN_ALPHABET:
+            continue
         try:
             text = sample.decode(encoding)
         except UnicodeDecodeError:
