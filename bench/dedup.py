@@ -1,6 +1,6 @@
 """Near copies of text: documents a second, recall and precision, beside datatrove's MinHash.
 
-    python bench/run.py dedup        with datatrove 0.10.1, xxhash and regex importable, else its row is missing
+    python bench/run.py dedup        wants datatrove 0.10.1, xxhash and regex beside
 
 Documents of 250 words are cut from the sources of the standard library; a fifth are near copies of others with 1
 to 15% of their words changed. What counts as a copy is decided by the exact Jaccard similarity of word 5-grams.

@@ -342,13 +342,19 @@ def test_a_survey_reads_the_header_only(monkeypatch, tmp_path):
 def test_size_and_color_are_those_of_most_images(looks, wanted):
     made = cleaner()
     made.settle(iter(looks))
-    assert made.settled == wanted
+    assert made.settled == {**wanted, "usual": wanted["size"]}
 
 
 def test_the_settings_win_over_the_survey():
     made = cleaner(size=[20, 24], color="rgb")
     made.settle([(8, 8, True)])
-    assert made.settled == {"size": [20, 24], "gray": False}
+    assert made.settled == {"size": [20, 24], "gray": False, "usual": [8, 8]}
+
+
+def test_tiny_is_measured_by_the_other_images_not_by_the_size_that_is_asked():
+    made = cleaner(size=[64, 64])
+    made.settle([(8, 8, True)] * 9)
+    assert len(list(made.clean(raw(file_of(picture(8, 8, 1)))))) == 1
 
 
 def test_common_images_of_a_megapixel_need_a_size():

@@ -178,7 +178,8 @@ def _result(future: Future[Any]) -> Any:
         return future.result()
     except BrokenExecutor as error:
         problem = "a process that reads the data was killed, most often because memory ran out"
-        raise DataError(problem, "free some memory, or set OMP_NUM_THREADS lower: so many processes read") from error
+        remedy = "free some memory, or set OMP_NUM_THREADS lower: so many processes read"
+        raise DataError(problem, remedy) from error
 
 
 @contextmanager

@@ -34,7 +34,7 @@ I64 = NDArray[np.int64]
 Payload = Callable[[int], bytes]
 
 BLOCK = 8192  # signatures that are read in one go, in their order
-SCATTERED = 128  # the same, from all over
+SCATTERED = 16  # the same, from all over
 RECALL = 0.995  # of pairs of texts right at the wanted similarity
 SURE = 4.0  # standard deviations of the estimate below the limit from where a pair of texts is not looked at
 SHORT = 20  # words
