@@ -2,8 +2,8 @@
 
     python bench/kinds.py [text] [sound] [packing] [labels]
 
-Accuracy is on the validation split, mean of two seeds; the test split is left alone. Corpora are built in a temporary
-folder (speech needs Debian's espeak-ng).
+Accuracy is on the validation split, mean of two seeds; the test split is left alone. Corpora are built in a
+temporary folder (speech needs Debian's espeak-ng).
 """
 
 from __future__ import annotations

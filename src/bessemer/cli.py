@@ -152,7 +152,9 @@ _stage_command("export", "Run a recipe up to the exported file; the same as run.
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder or an exported folder.")],
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Files of the kind the model takes, or folders of them.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT...", help="Files of the kind the model takes, or folders.")
+    ],
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to show.")] = 3,
     as_json: AsJson = False,
 ) -> None:

@@ -117,7 +117,9 @@ class TokenizerConfig(Config):
 class TextConfig(Config):
     """Cleaning of text; bessemer.data.text.quality names the sources of its thresholds."""
 
-    html: Literal["auto", "keep"] = Field("auto", description="auto takes the text of HTML documents; keep leaves markup")
+    html: Literal["auto", "keep"] = Field(
+        "auto", description="auto takes the text out of HTML; keep leaves markup"
+    )
     min_characters: int = Field(20, ge=1, description="shorter documents are set aside")
     piece_characters: int = Field(1000, ge=100, description="about so many characters make a piece")
     max_characters: int = Field(1_000_000, ge=1, description="longer documents are set aside")
@@ -210,7 +212,7 @@ class AugmentConfig(Config):
         0,
         ge=0,
         le=256,
-        description="shift by up to this many pixels each way (pad and crop); below 1, this share of the smaller side",
+        description="shift by up to this many pixels each way; below 1, by this share of the smaller side",
     )
     resized_crop: list[float] = Field(
         [1.0, 1.0],

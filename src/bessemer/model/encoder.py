@@ -20,8 +20,7 @@ from torch.nn import functional as F
 ChannelGroup = list[tuple[str, str, list[int], list[int]]]  # (layer, side, channels, the unit of each)
 
 MASKED = -1e9  # finite, so that a row of padding alone gives no NaN
-ALONE = 0.5  # share of the training samples for which the bag answers alone
-EVIDENCE_SCALE = 6.0  # a unit vector of counts has small entries; this lets evidence grow at the common rate
+EVIDENCE_SCALE = 10.0  # a unit vector of counts has small entries; this lets evidence grow at the common rate
 WORTH_PACKING = 0.9  # of the places of the batch as it came
 FIRST, SECOND = 40_503, 30_011  # odd multipliers of the hash; products of token ids stay within 64 bits
 
@@ -141,7 +140,6 @@ class Encoder(nn.Module):
         self.grams = Grams(vocabulary, pad, pairs)
         self.evidence = nn.Embedding(vocabulary + pairs, classes)
         self.thinning = nn.Dropout(dropout)
-        self.alone = nn.Dropout(ALONE)
         self.taps = [f"blocks.{index}" for index in range(layers)]  # layers whose features are comparable
         self._initialize()
 
@@ -164,9 +162,7 @@ class Encoder(nn.Module):
         pooled = self._read_packed(near) if packing else self._read(near)
         ids, weights = self.grams(tokens)
         found = torch.matmul(self.thinning(weights).unsqueeze(1), self.evidence(ids)).squeeze(1)
-        # For some samples the bag answers alone: what the encoder learns by heart then hides no evidence from it.
-        read = self.alone(torch.ones_like(pooled[:, :1])) * self.head(pooled)
-        logits: Tensor = read + found * EVIDENCE_SCALE
+        logits: Tensor = self.head(pooled) + found * EVIDENCE_SCALE
         return logits
 
     def _read(self, tokens: Tensor) -> Tensor:

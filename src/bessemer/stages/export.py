@@ -81,7 +81,7 @@ def find_shipped(context: Context) -> Shipped:
 
 
 def write_model(context: Context, shipped: Shipped, dataset: Dataset) -> None:
-    """Write `onnx/` (the file) and `model/` (to be loaded in torch), each with what turns raw files into inputs."""
+    """Write `onnx/` (the file) and `model/` (to load in torch), each with what turns raw files into inputs."""
     tokenizer = context.inputs["prepare"].path / TOKENIZER
     shared = [tokenizer] if tokenizer.exists() else []
     for folder, own in (

@@ -16,11 +16,11 @@ from bessemer.data.dataset import Dataset, augment_seed
 from bessemer.data.split import take_count
 
 SAMPLES, EPOCHS = 8, 6
-STYLE = "body{font:14px system-ui;margin:2em}td,th{border:1px solid #ccc;padding:6px;vertical-align:top;text-align:left}"
+STYLE = "body{font:14px system-ui;margin:2em}td,th{border:1px solid #ccc;padding:6px;vertical-align:top}"
 
 
 def write_preview(dataset: Dataset, config: AugmentConfig, tokenizer: Path, seed: int, folder: Path) -> Path:
-    """Write `preview.png` (or `preview.html` for text): samples and what training sees of them; returns its path."""
+    """Write `preview.png`, for text `preview.html`: samples and what training sees of them; returns its path."""
     train = dataset.split("train")
     chosen = take_count(train.labels, train.ids, SAMPLES, seed)
     columns = augmented(dataset, config, chosen, seed)
@@ -33,9 +33,7 @@ def write_preview(dataset: Dataset, config: AugmentConfig, tokenizer: Path, seed
     return folder / "preview.png"
 
 
-def augmented(
-    dataset: Dataset, config: AugmentConfig, chosen: NDArray[np.int64], seed: int
-) -> list[NDArray[Any]]:
+def augmented(dataset: Dataset, config: AugmentConfig, chosen: NDArray[np.int64], seed: int) -> list[NDArray[Any]]:
     """The chosen training samples (n, ...) as they are, then as they are seen in the first epochs."""
     train, change = dataset.split("train"), dataset.augmenter(config)
     inputs, ids = train.inputs[chosen], train.ids[chosen]

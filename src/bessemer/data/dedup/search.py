@@ -1,4 +1,4 @@
-"""Clusters of copies, found without comparing all with all, in some 80 bytes of memory a row.
+"""Clusters of copies, found without comparing all with all, in about 100 bytes of memory a row.
 
 Exact copies share an id. Near copies are met in buckets of equal keys, one set of keys at a time, and verified on
 their payloads before they count (bessemer.data.dedup.near). Being a copy is passed on: where A is a copy of B and

@@ -92,7 +92,7 @@ def _class_folders(path: Path, kinds: Counter[str]) -> dict[str, Any]:
 
 
 def _has_recordings(path: Path) -> bool:
-    """Whether two classes or more have recordings: texts describe those, while recordings seldom decorate texts."""
+    """Whether two classes or more have recordings: texts describe those, but recordings seldom decorate texts."""
     try:
         source = open_folder(SourceConfig(source="audio_folder", path=str(path)))
     except DataError:
