@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from bessemer.data.dataset import Batches, Samples
 from bessemer.model.config import EncoderConfig
-from bessemer.model.encoder import FIRST, SECOND, Block, Encoder, Grams, encoder, set_packing
+from bessemer.model.encoder import EVIDENCE_SCALE, FIRST, SECOND, Block, Encoder, Grams, encoder, set_packing
 from bessemer.task.classify import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit
@@ -152,7 +152,7 @@ def test_the_evidence_of_a_document_is_a_linear_model_on_its_grams(make_encoder:
     model = make_encoder()
     for part in (model.head.weight, model.head.bias):
         nn.init.zeros_(part)
-    table = model.evidence.weight.detach().numpy() * 20
+    table = model.evidence.weight.detach().numpy() * EVIDENCE_SCALE
     for row, found in zip(tokens[:5].tolist(), logits(model, tokens[:5]), strict=True):
         expected = sum(weight * table[gram] for gram, weight in slow_grams(row, 64).items())
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)

@@ -152,7 +152,8 @@ class AudioConfig(Config):
 class DedupConfig(Config):
     """What counts as a copy.
 
-    The survivor: test before validation before training, then the longer or larger one, then the first name.
+    The survivor: test before validation before training, then the commonest label, then the longer or larger one,
+    then the first row.
     """
 
     near: bool = Field(True, description="also near copies, of text and images")
@@ -179,7 +180,9 @@ class DataConfig(SourceConfig):
     audio: AudioConfig = AudioConfig()
     dedup: DedupConfig = DedupConfig()
     label_check: LabelCheckConfig = LabelCheckConfig()
-    min_class: int = Field(1, ge=1, description="classes with fewer usable samples are set aside")
+    min_class: int = Field(
+        1, ge=1, description="classes with fewer usable samples are set aside; parts of one file count as one"
+    )
     split: SplitConfig = SplitConfig()
     limit: int | None = Field(None, ge=10, description="use at most this many samples, for quick trials")
     max_quarantined: float = Field(0.1, ge=0, le=1, description="stop when a larger share is broken")
