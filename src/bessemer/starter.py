@@ -25,11 +25,12 @@ LARGE_IMAGE = 96
 MAX_SIDE = 224
 WORK = 4e13  # multiply-adds of training that a two-core machine does in about ten minutes
 LOOKS = 5000  # rows that are looked at to choose sizes
-TEXT_VIEWS, AUDIO_VIEWS = 20_000, 60_000  # texts, and seconds of sound, that are trained on in a few minutes
+TEXT_VIEWS, AUDIO_VIEWS = 20_000, 90_000  # texts, and seconds of sound, that are trained on in a few minutes
 CHARACTERS_A_TOKEN = 3.5
 TEXT_LOOKS = 1000
 RARE = 5
 FEW_RECORDINGS = 200
+LEAST_STEPS = 300
 NOUNS = {"image": "images", "text": "texts", "audio": "recordings"}
 
 
@@ -164,6 +165,11 @@ compress:
 {extra}"""
 
 
+def with_enough_steps(epochs: int, samples: int, batch: int) -> int:
+    """At least so many epochs that the network takes a few hundred steps: on little data an epoch has few."""
+    return max(epochs, -(-LEAST_STEPS * batch // max(1, samples)))
+
+
 # --- images ---------------------------------------------------------------------------------------------
 
 
@@ -173,7 +179,7 @@ def image_recipe(plan: Plan, out: Path) -> str:
     gray, batch = plan.settled["gray"], plan.batch
     large = min(height, width) >= LARGE_IMAGE
     strides = [1, 2, 2] if large or min(height, width) < 16 else [2, 2, 2]
-    epochs = image_epochs(plan, large)
+    epochs = with_enough_steps(image_epochs(plan, large), plan.rows, batch)
     ghost = min(64, batch)
     rate = {256: 0.2, 64: 0.1, 32: 0.05}[batch]
     ema = 0.998 if batch == 256 else 0.99
@@ -218,7 +224,7 @@ def text_recipe(plan: Plan, out: Path) -> str:
     tokens = float(np.percentile(lengths, 90)) / CHARACTERS_A_TOKEN
     longest = int(np.clip(2 ** np.ceil(np.log2(tokens)), 256, 2048))
     batch = 16 if plan.rows < 1000 else 32
-    epochs = int(np.clip(round(TEXT_VIEWS / plan.rows), 4, 15))
+    epochs = with_enough_steps(int(np.clip(round(TEXT_VIEWS / plan.rows), 4, 15)), plan.rows, batch)
     fine = "    ema: 0.99\n"
     return f"""\
 {header(plan, out, "texts", f"half of them longer than {int(np.median(lengths)):,} characters")}\
@@ -237,9 +243,9 @@ train:
   epochs: {epochs} # more is better up to a point; look at the learning curve in the report
   batch_size: {batch}
   optimizer: {{name: adamw, learning_rate: 0.002, weight_decay: 0.05}}
-  label_smoothing: 0.1
+  label_smoothing: 0.3 # much, since texts are soon learned by heart, wrong labels too
   ema: 0.99
-{compress_section("{name: adamw, learning_rate: 0.001}", batch, max(2, round(epochs / 4)), fine, 1.05)}"""
+{compress_section("{name: adamw, learning_rate: 0.001}", batch, max(2, round(epochs / 2)), fine, 1)}"""
 
 
 # --- audio ----------------------------------------------------------------------------------------------
@@ -248,7 +254,8 @@ train:
 def audio_recipe(plan: Plan, out: Path) -> str:
     """The recipe for sound as commented YAML."""
     rate, seconds = plan.settled["rate"], plan.settled["samples"] / plan.settled["rate"]
-    epochs = int(np.clip(round(AUDIO_VIEWS / (plan.rows * seconds)), 10, 40))
+    clips = max(plan.rows, round(2 * float(np.sum(plan.looks)) / seconds)) if plan.windows else plan.rows
+    epochs = with_enough_steps(int(np.clip(round(AUDIO_VIEWS / (clips * seconds)), 10, 40)), clips, 32)
     fine = "    ghost_batch: 32\n    ema: 0.99\n"
     return f"""\
 {header(plan, out, "recordings", f"half of them longer than {np.median(plan.looks):.1f} s")}\
@@ -271,7 +278,7 @@ train:
   optimizer: {{name: sgd, learning_rate: 0.05}}
   label_smoothing: 0.1
   ema: 0.99
-{compress_section("{name: sgd, learning_rate: 0.025}", 32, max(3, round(epochs / 3)), fine)}"""
+{compress_section("{name: sgd, learning_rate: 0.025}", 32, max(3, round(epochs / 3)), fine, 1)}"""
 
 
 TEMPLATES: dict[str, Callable[[Plan, Path], str]] = {
