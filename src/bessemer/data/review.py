@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bessemer.data.accounts import row_names
 from bessemer.data.config import DataConfig
 from bessemer.data.features import fit_features
 from bessemer.data.finish import Chosen, one_pass
@@ -15,7 +16,7 @@ from bessemer.data.labels import check_labels
 from bessemer.data.rows import RaggedRows
 from bessemer.data.split import take_count
 
-LISTED = 200
+LISTED = 1000
 
 
 def review_labels(
@@ -33,15 +34,18 @@ def review_labels(
     features, _ = fit_features(config.modality, _values(about, looked, out), about["arguments"].get("rate", 0))
     issues = check_labels(features, labels[looked], ids[looked], folds, seed)
     classes = about["classes"]
+    rows = [int(chosen.rows[looked[issue.row]]) for issue in issues[:LISTED]]
+    names = row_names(chosen.staged.folder / "rows.arrow", rows)
     listed = [
         {
-            "row": int(chosen.rows[looked[issue.row]]),
+            "row": row,
+            "path": names[row],
             "sample": int(looked[issue.row]),
             "given": classes[issue.given],
             "suggested": classes[issue.suggested],
             "confidence": issue.confidence,
         }
-        for issue in issues[:LISTED]
+        for row, issue in zip(rows, issues, strict=False)
     ]
     return {"label_check": {"checked": len(looked), "found": len(issues)}, "label_issues": listed}
 

@@ -15,6 +15,7 @@ from bessemer.stages.context import Context
 
 SHOWN_SAMPLES = 24
 SHOWN_A_REASON = 8
+SHOWN_ISSUES = 60
 NOT_TOLD = ("inputs", "texts", "arguments", "preprocess")
 
 
@@ -25,7 +26,8 @@ def prepare(context: Context) -> None:
     facts = {name: value for name, value in about.items() if name not in NOT_TOLD}
     facts["samples"] = some_samples(context, dataset)
     facts["quarantined_samples"] = some_quarantined(context, about["modality"])
-    facts["label_issues"] = [shown(dataset, issue) for issue in about["label_issues"]]
+    issues = about["label_issues"]
+    facts["label_issues"] = [shown(dataset, issue) for issue in issues[:SHOWN_ISSUES]] + issues[SHOWN_ISSUES:]
     context.write_facts({"data": facts})
 
 
