@@ -31,6 +31,7 @@ TEXT_LOOKS = 1000
 RARE = 5
 FEW_RECORDINGS = 200
 LEAST_STEPS = 300
+FEW_ROWS = 500
 NOUNS = {"image": "images", "text": "texts", "audio": "recordings"}
 
 
@@ -149,15 +150,17 @@ def data_section(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def compress_section(rate: str, batch: int, epochs: int, extra: str = "", speedup: float = 1.2) -> str:
-    """The contract, and how candidates are trained."""
+def compress_section(plan: Plan, rate: str, batch: int, epochs: int, extra: str = "", speedup: float = 1.2) -> str:
+    """The contract, and how candidates are trained. Little data: gentler, since a sample is a point or more."""
+    few = plan.rows < FEW_ROWS
+    drop, points = (0.05, "five") if few else (0.02, "two")
     return f"""\
 compress:
   contract: # what the shipped file must hold against the parent; a run that can't, refuses
-    max_drop: 0.02 # accuracy that may be lost: 0.02 is two points
+    max_drop: {drop} # accuracy that may be lost: {drop} is {points} points
     min_speedup: {speedup:g} # in ONNX Runtime, at batch 64
     min_shrink: 2.5
-  ladder: [0.75, 0.5, 0.25] # shares of the channels kept, from gentle to harsh
+  ladder: {"[1, 0.75, 0.5, 0.25]" if few else "[0.75, 0.5, 0.25]"} # shares of the channels kept, from gentle to harsh
   train:
     epochs: {epochs}
     batch_size: {batch}
@@ -203,7 +206,7 @@ train:
   optimizer: {{name: sgd, learning_rate: {rate}}}
   label_smoothing: 0.1
   ema: {ema}
-{compress_section(f"{{name: sgd, learning_rate: {rate / 2:g}}}", batch, max(2, round(epochs / 3)), fine)}"""
+{compress_section(plan, f"{{name: sgd, learning_rate: {rate / 2:g}}}", batch, max(2, round(epochs / 3)), fine)}"""
 
 
 def image_epochs(plan: Plan, large: bool) -> int:
@@ -245,7 +248,7 @@ train:
   optimizer: {{name: adamw, learning_rate: 0.002, weight_decay: 0.05}}
   label_smoothing: 0.3 # much, since texts are soon learned by heart, wrong labels too
   ema: 0.99
-{compress_section("{name: adamw, learning_rate: 0.001}", batch, max(2, round(epochs / 2)), fine, 1)}"""
+{compress_section(plan, "{name: adamw, learning_rate: 0.001}", batch, max(2, round(epochs / 2)), fine, 1)}"""
 
 
 # --- audio ----------------------------------------------------------------------------------------------
@@ -278,7 +281,7 @@ train:
   optimizer: {{name: sgd, learning_rate: 0.05}}
   label_smoothing: 0.1
   ema: 0.99
-{compress_section("{name: sgd, learning_rate: 0.025}", 32, max(3, round(epochs / 3)), fine, 1)}"""
+{compress_section(plan, "{name: sgd, learning_rate: 0.025}", 32, max(3, round(epochs / 3)), fine, 1)}"""
 
 
 TEMPLATES: dict[str, Callable[[Plan, Path], str]] = {
