@@ -160,7 +160,7 @@ compress:
     max_drop: {drop} # accuracy that may be lost: {drop} is {points} points
     min_speedup: {speedup:g} # in ONNX Runtime, at batch 64
     min_shrink: 2.5
-  ladder: {"[1, 0.75, 0.5, 0.25]" if few else "[0.75, 0.5, 0.25]"} # shares of the channels kept, from gentle to harsh
+  ladder: [{"1, " if few else ""}0.75, 0.5, 0.25] # shares of the channels kept, from gentle to harsh
   train:
     epochs: {epochs}
     batch_size: {batch}
