@@ -1,6 +1,6 @@
 """`make bench`: what is fast and what helps, measured here, all variants in turns in one run.
 
-    python bench/run.py [augment] [dedup] [step] [techniques] [runtime]
+    python bench/run.py [augment] [dedup] [kinds] [memory] [step] [techniques] [runtime]
 
 Prints Markdown tables with machine, versions and trials; docs/benchmarks.md holds one such output.
 """
@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from augment import bench_augment
 from dedup import bench_dedup
+from kinds import bench_kinds
+from memory import bench_memory
 from tables import table
 from techniques import bench_techniques
 from torch.nn import functional as F
@@ -91,6 +93,8 @@ def bench_runtime() -> None:
 SUITES = {
     "augment": bench_augment,
     "dedup": bench_dedup,
+    "kinds": bench_kinds,
+    "memory": bench_memory,
     "step": bench_step,
     "techniques": bench_techniques,
     "runtime": bench_runtime,

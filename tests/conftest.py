@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -75,6 +76,12 @@ class Notes(Progress):
     def step(self, label: str, done: int, total: int, facts: str = "") -> None:
         if self.at_step is not None:
             self.at_step(done)
+
+
+@pytest.fixture(scope="session")
+def travel() -> Callable[[Any], Any]:
+    """Send a value of ours to another process and back, as workers do."""
+    return lambda value: pickle.loads(pickle.dumps(value))  # noqa: S301 (made here a moment ago)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 import random
 import struct
 import zlib
@@ -376,11 +375,11 @@ def test_a_middle_size_is_the_median_of_all_images():
 
 
 @pytest.mark.parametrize("kind", ["path", "bytes", "array"])
-def test_an_image_is_cleaned_from_a_path_from_bytes_and_from_pixels(tmp_path, kind):
+def test_an_image_is_cleaned_from_a_path_from_bytes_and_from_pixels(tmp_path, kind, travel):
     pixels = picture(12, 10)
     (tmp_path / "a.png").write_bytes(file_of(pixels))
     value = {"path": tmp_path / "a.png", "bytes": file_of(pixels), "array": pixels}[kind]
-    made = pickle.loads(pickle.dumps(settled((12, 10), gray=False, near=True)))  # noqa: S301
+    made = travel(settled((12, 10), gray=False, near=True))
     clean = one(made, value)
     assert clean.payload == pixels.tobytes()
     assert clean.length == 120

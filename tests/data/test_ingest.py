@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import signal
 import sys
 from collections.abc import Iterator
@@ -147,8 +146,8 @@ def test_the_beginning_of_a_file_is_kept(tmp_path, monkeypatch):
     assert first_bytes(row(tmp_path / "f")) == b"01234"
 
 
-def test_a_rejection_travels_between_processes_whole():
-    there = pickle.loads(pickle.dumps(Rejected("bad", "row 3", FILTERED)))  # noqa: S301 (our own)
+def test_a_rejection_travels_between_processes_whole(travel):
+    there = travel(Rejected("bad", "row 3", FILTERED))
     assert (there.reason, there.detail, there.kind) == ("bad", "row 3", FILTERED)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,9 +49,9 @@ def test_cut_texts_begin_like_whole_ones(words: list[str], most: int) -> None:
         assert encoder.encode(text, most).tolist() == encoder.encode(text).tolist()[:most]
 
 
-def test_names_of_special_tokens_in_a_text_are_plain_letters() -> None:
+def test_names_of_special_tokens_in_a_text_are_plain_letters(travel: Callable[[Any], Any]) -> None:
     text = "a [PAD] and [MASK] or [UNK]"
-    for encoder in (BPE, pickle.loads(pickle.dumps(BPE))):  # noqa: S301 - our own
+    for encoder in (BPE, travel(BPE)):
         ids = encoder.encode(text)
         assert ids.min() > 2
         assert encoder.decode(ids) == text
@@ -98,10 +98,10 @@ def test_texts_are_streamed() -> None:
         train_tokenizer(iter([]), TokenizerConfig())
 
 
-def test_saved_loaded_and_pickled(tmp_path: Path) -> None:
+def test_saved_loaded_and_pickled(tmp_path: Path, travel: Callable[[Any], Any]) -> None:
     file = tmp_path / "tokenizer.json"
     file.write_text(BPE.to_json(), encoding="utf-8")
-    copies = [load_tokenizer(file), pickle.loads(pickle.dumps(BPE))]  # noqa: S301 - our own
+    copies = [load_tokenizer(file), travel(BPE)]
     for copy in copies:
         assert copy.to_json() == BPE.to_json()
         assert copy.encode("brown fox").tolist() == BPE.encode("brown fox").tolist()

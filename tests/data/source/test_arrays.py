@@ -84,13 +84,13 @@ def test_gzipped_idx_files_are_read_with_their_split(idx_folder):
     check_idx(open_source(idx_config(idx_folder)))
 
 
-def test_an_idx_source_pickles_without_its_pixels(idx_folder):
+def test_an_idx_source_pickles_without_its_pixels(idx_folder, travel):
     write_idx(idx_folder / "train-images-idx3-ubyte.gz", pixels(6, (64, 64)))
     write_idx(idx_folder / "t10k-images-idx3-ubyte.gz", pixels(4, (64, 64)))
     source = open_source(idx_config(idx_folder))
     raw = pickle.dumps(source)
     assert len(raw) < 2000
-    copy = pickle.loads(raw)  # noqa: S301
+    copy = travel(source)
     assert [row.name for row in rows_of(copy)] == [row.name for row in rows_of(source)]
 
 
