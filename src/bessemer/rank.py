@@ -14,7 +14,7 @@ from pathlib import Path
 from bessemer.artifact import write_atomic
 from bessemer.errors import BessemerError
 from bessemer.jobs import ERROR, PROGRESS, FitJob, train
-from bessemer.parallel.launch import WATCH_SECONDS, leave_with_launcher
+from bessemer.parallel.launch import WATCH_SECONDS, end_rank, leave_with_launcher
 from bessemer.runtime import SILENT, Progress, detect, use
 
 
@@ -53,3 +53,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    end_rank()

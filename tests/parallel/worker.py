@@ -20,6 +20,7 @@ from bessemer.data.dataset import Batches, Samples
 from bessemer.errors import BessemerError
 from bessemer.model.state import Architecture
 from bessemer.parallel.data import mean_over_ranks, process_group
+from bessemer.parallel.launch import end_rank
 from bessemer.runtime import Progress, Runtime
 from bessemer.task.classify import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
@@ -120,3 +121,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    end_rank()
