@@ -1,0 +1,146 @@
+"""A decoder that writes on from what it has read: GPT with rotary positions.
+
+Pre-norm blocks (Radford et al., "Language models are unsupervised multitask learners", 2019), rotary positions (Su et
+al., "RoFormer", 2021), and norms without biases. Queries and keys are normalized (Henry et al., "Query-key
+normalization for transformers", 2020), which lets large learning rates pass. The head shares its matrix with the
+embedding (Press and Wolf, 2017).
+
+Shapes: B sequences, T tokens, V vocabulary, D width, H heads, E = D / H. Tokens are int (B, T); features are
+(B, T, D); logits are (B, T, V).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+ROTARY_BASE = 10_000.0
+INIT_STD = 0.02
+
+
+def rotary_table(length: int, width: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (length, width / 2) of the angle by which each pair of a position is turned."""
+    frequencies = ROTARY_BASE ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+    angles = torch.outer(torch.arange(length, dtype=torch.float64), frequencies)
+    return angles.cos().float(), angles.sin().float()
+
+
+def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """Turn the pairs (x[..., i], x[..., i + E/2]) of (B, T, H, E) by the angles (T, E/2) of their positions."""
+    first, second = x.chunk(2, dim=-1)
+    cosines, sines = cosines[:, None].to(x.dtype), sines[:, None].to(x.dtype)
+    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1)
+
+
+class Cache:
+    """Keys and values (B, H, T, E) of what a layer has read."""
+
+    def __init__(self) -> None:
+        self.keys: Tensor | None = None
+        self.values: Tensor | None = None
+
+    def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Append along T; returns all."""
+        if self.keys is not None and self.values is not None:
+            keys, values = torch.cat([self.keys, keys], 2), torch.cat([self.values, values], 2)
+        self.keys, self.values = keys, values
+        return keys, values
+
+
+class CausalAttention(nn.Module):
+    """Multi-head attention to the positions up to one's own."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query_key_value = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], cache: Cache | None = None) -> Tensor:
+        """Features (B, T, D); with a cache they go on from what it holds."""
+        batch, time, width = x.shape
+        joint: Tensor = self.query_key_value(x).reshape(batch, time, 3, self.heads, -1)
+        query, key, value = joint.unbind(2)  # each (B, T, H, E)
+        shape = (query.shape[-1],)
+        query, key = F.rms_norm(query, shape), F.rms_norm(key, shape)
+        query, key = rotate(query, *angles).transpose(1, 2), rotate(key, *angles).transpose(1, 2)
+        value = value.transpose(1, 2)
+        if cache is not None:
+            key, value = cache.extend(key, value)
+        if key.shape[2] == time:
+            mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        else:  # each new position sees all old ones and the new ones up to itself
+            past = key.shape[2] - time
+            seen = torch.ones(time, key.shape[2], dtype=torch.bool, device=x.device).tril(past)
+            mixed = F.scaled_dot_product_attention(query, key, value, seen)
+        result: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, time, width))
+        return result
+
+
+class DecoderBlock(nn.Module):
+    """Attention and a feed-forward network, each behind a norm and beside a shortcut."""
+
+    def __init__(self, width: int, heads: int, feedforward: int, dropout: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, bias=False)
+        self.attention = CausalAttention(width, heads)
+        self.norm2 = nn.LayerNorm(width, bias=False)
+        self.up = nn.Linear(width, feedforward, bias=False)
+        self.down = nn.Linear(feedforward, width, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], cache: Cache | None = None) -> Tensor:
+        x = x + self.dropout(self.attention(self.norm1(x), angles, cache))
+        neurons = F.gelu(self.up(self.norm2(x)), approximate="tanh")
+        return x + self.dropout(self.down(neurons))
+
+
+class GPT(nn.Module):
+    """Embedding, blocks, norm and head."""
+
+    cosines: Tensor
+    sines: Tensor
+
+    def __init__(
+        self, vocabulary: int, width: int, layers: int, heads: int, feedforward: int, dropout: float, context: int
+    ) -> None:
+        super().__init__()
+        self.context = context
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(DecoderBlock(width, heads, feedforward, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width, bias=False)
+        self.head = nn.Linear(width, vocabulary, bias=False)
+        self.head.weight = self.tokens.weight
+        cosines, sines = rotary_table(context, width // heads)
+        self.register_buffer("cosines", cosines, persistent=False)
+        self.register_buffer("sines", sines, persistent=False)
+        self._start()
+
+    def _start(self) -> None:
+        nn.init.normal_(self.tokens.weight, std=INIT_STD)
+        for block in self.blocks:
+            for layer in (block.attention.query_key_value, block.up):
+                nn.init.normal_(layer.weight, std=INIT_STD)
+            for layer in (block.attention.out, block.down):  # so that depth does not add variance (GPT-2)
+                nn.init.normal_(layer.weight, std=INIT_STD / math.sqrt(2 * len(self.blocks)))
+
+    def features(self, tokens: Tensor, caches: list[Cache] | None = None) -> Tensor:
+        """What the head sees, (B, T, D)."""
+        start = 0
+        if caches and caches[0].keys is not None:
+            start = caches[0].keys.shape[2]
+        stop = start + tokens.shape[1]
+        angles = self.cosines[start:stop], self.sines[start:stop]
+        x = self.dropout(self.tokens(tokens.to(torch.int64)))
+        for index, block in enumerate(self.blocks):
+            x = block(x, angles, caches[index] if caches else None)
+        result: Tensor = self.norm(x)
+        return result
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.features(tokens))
+        return logits
