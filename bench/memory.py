@@ -2,7 +2,8 @@
 
     python bench/memory.py [MEBIBYTES ...]        by default 100 and 1000
 
-Each size runs in a process of its own; the peak is that of the process and of its largest worker.
+Each size runs in a process of its own, which is looked at ten times a second (Linux): the peak of that process,
+that of its largest worker, and the most that all of them held at once, pages that they share counted once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import resource
 import subprocess
 import sys
 import sysconfig
@@ -43,7 +43,7 @@ def write_corpus(path: Path, mebibytes: int) -> int:
 
 
 def measure(path: Path) -> dict[str, float]:
-    """Prepare a corpus in this process; peak memory in MiB."""
+    """Prepare a corpus in this process; what became of the rows, and the seconds."""
     from bessemer.data.config import ColumnsConfig, DataConfig
     from bessemer.data.prepare import prepare
 
@@ -51,30 +51,65 @@ def measure(path: Path) -> dict[str, float]:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=path.parent) as out:
         about = prepare(config, 0, Path(out))
-    peaks = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     told = {name: about[name] for name in ("rows", "kept", "duplicates")}
-    return {"main": peaks[0], "worker": peaks[1], "seconds": time.perf_counter() - began, **told}
+    return {"seconds": time.perf_counter() - began, **told}
+
+
+def watch(process: subprocess.Popen[str]) -> dict[str, float]:
+    """Peak memory in MiB until a process ends: its own, its largest worker's, and of all of them at once."""
+    peaks = {"main": 0.0, "worker": 0.0, "together": 0.0}
+    while process.poll() is None:
+        first, *others = (kibibytes(f"/proc/{pid}/status", "VmHWM") for pid in family(process.pid))
+        shared = (kibibytes(f"/proc/{pid}/smaps_rollup", "Pss") for pid in family(process.pid))
+        found = {"main": first, "worker": max(others, default=0), "together": sum(shared)}
+        peaks = {name: max(peak, found[name] / 1024) for name, peak in peaks.items()}
+        time.sleep(0.1)
+    return peaks
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that it started, and they."""
+    try:
+        listed = " ".join(file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children"))
+    except OSError:  # it has ended
+        listed = ""
+    return [pid, *(one for child in listed.split() for one in family(int(child)))]
+
+
+def kibibytes(file: str, name: str) -> int:
+    """A figure that the kernel tells of a process; 0 where that has ended."""
+    try:
+        lines = Path(file).read_text("ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
 
 
 def bench_memory(sizes: tuple[int, ...] = (100, 1000)) -> None:
     """Peak memory and speed of `prepare` at each size."""
     title = "memory: preparing text (cleaning, near copies, tokenizer, tokens), two workers"
-    print_head(title, "MiB", "documents", "kept", "peak MiB", "of a worker", "growth", "seconds", "documents/s")
+    head = ("MiB", "documents", "kept", "peak MiB", "growth", "of a worker", "all at once", "growth")
+    print_head(title, *head, "seconds", "documents/s")
     first = None
     for mebibytes in sizes:
         with tempfile.TemporaryDirectory() as folder:
             corpus = Path(folder) / "corpus.jsonl"
             write_corpus(corpus, mebibytes)
             command = [sys.executable, __file__, "--measure", str(corpus)]
-            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        first = first or found["main"]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+                peaks = watch(process)
+                found = json.loads(process.communicate()[0])
+        first = first or peaks
+        growth = {name: f"{100 * (peaks[name] / first[name] - 1):+.1f}%" for name in ("main", "together")}
         print_row(
             f"{mebibytes:,}",
             f"{found['rows']:,}",
             f"{found['kept']:,}",
-            f"{found['main']:.0f}",
-            f"{found['worker']:.0f}",
-            f"{100 * (found['main'] / first - 1):+.1f}%",
+            f"{peaks['main']:.0f}",
+            growth["main"],
+            f"{peaks['worker']:.0f}",
+            f"{peaks['together']:.0f}",
+            growth["together"],
             f"{found['seconds']:.0f}",
             f"{found['rows'] / found['seconds']:,.0f}",
         )

@@ -1,6 +1,6 @@
 """`make bench`: what is fast and what helps, measured here, all variants in turns in one run.
 
-    python bench/run.py [augment] [dedup] [kinds] [memory] [step] [techniques] [runtime]
+    python bench/run.py [SUITE ...]        all of SUITES below by default
 
 Prints Markdown tables with machine, versions and trials; docs/benchmarks.md holds one such output.
 """
@@ -14,13 +14,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from activations import bench_activations
 from augment import bench_augment
+from checkpoint import bench_checkpoint
 from dedup import bench_dedup
 from kinds import bench_kinds
 from memory import bench_memory
+from optimizers import bench_optimizers
+from quality_fashion import bench_quality_fashion
+from quality_gpt import bench_quality_gpt
 from tables import table
 from techniques import bench_techniques
 from torch.nn import functional as F
+from trainers import bench_trainers
 
 from bessemer.export.bench import bench_models, bench_table
 from bessemer.model.config import ResNetConfig
@@ -91,12 +97,18 @@ def bench_runtime() -> None:
 
 
 SUITES = {
+    "activations": bench_activations,
     "augment": bench_augment,
+    "checkpoint": bench_checkpoint,
     "dedup": bench_dedup,
     "kinds": bench_kinds,
     "memory": bench_memory,
+    "optimizers": bench_optimizers,
+    "quality_fashion": bench_quality_fashion,
+    "quality_gpt": bench_quality_gpt,
     "step": bench_step,
     "techniques": bench_techniques,
+    "trainers": bench_trainers,
     "runtime": bench_runtime,
 }
 

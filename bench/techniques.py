@@ -23,6 +23,7 @@ from bessemer.runtime import Runtime, available_threads, use
 from bessemer.task.classify import Classify
 from bessemer.train.config import OptimizerConfig, ScheduleConfig, TrainConfig
 from bessemer.train.loop import fit
+from bessemer.train.method_config import BatchWarmupConfig, SelectiveConfig
 
 SEEDS = (0, 1, 2)
 TRAIN = TrainConfig(
@@ -38,6 +39,9 @@ VARIANTS: dict[str, tuple[TrainConfig, AugmentConfig]] = {
     "without EMA": (TRAIN.model_copy(update={"ema": 0.0}), AUGMENT),
     "without warm-up and cosine": (TRAIN.model_copy(update={"schedule": CONSTANT}), AUGMENT),
     "with mixup 0.2": (TRAIN.model_copy(update={"mixup": 0.2}), AUGMENT),
+    "with stochastic depth 0.1": (TRAIN.model_copy(update={"stochastic_depth": 0.1}), AUGMENT),
+    "with batches that grow from 16": (TRAIN.model_copy(update={"batch_warmup": BatchWarmupConfig()}), AUGMENT),
+    "with half of each batch, selected": (TRAIN.model_copy(update={"selective": SelectiveConfig()}), AUGMENT),
 }
 FINETUNE = TrainConfig(epochs=10, batch_size=64, optimizer=OptimizerConfig(learning_rate=0.05), ema=0.99)
 SIGNALS: dict[str, DistillConfig | None] = {

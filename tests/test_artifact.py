@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -443,6 +444,7 @@ def holder(tmp_path):
         process.kill()
 
 
+@pytest.mark.faults
 def test_a_second_process_is_refused_and_told_who_holds_the_run(tmp_path, holder):
     with (
         pytest.raises(RunInUseError, match=f"in use by process {holder.pid} on ") as refused,
@@ -461,6 +463,7 @@ def test_a_holder_that_ends_frees_the_run(tmp_path, holder):
 
 
 @posix_only
+@pytest.mark.faults
 def test_a_holder_that_is_killed_frees_the_run(tmp_path, holder):
     holder.send_signal(signal.SIGKILL)
     assert holder.wait() == -signal.SIGKILL
@@ -599,6 +602,24 @@ def test_after_a_kill_the_work_is_kept_and_the_leftovers_go(tmp_path):
     seen = []
     cache.obtain("train", {}, lambda out, work: seen.append((work / "checkpoint").read_text()))
     assert seen == ["step 5"]
+
+
+def test_seconds_are_those_of_all_attempts(tmp_path, monkeypatch):
+    cache, now = Cache(tmp_path), [1000.0]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+
+    def fail(out: Path, work: Path) -> None:
+        (work / "checkpoint").write_text("step 5")
+        for file in work.iterdir():  # it worked for 100 seconds, as far as files tell
+            os.utime(file, (now[0] + 100, now[0] + 100))
+        raise RuntimeError("crash")
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="crash"):
+            cache.obtain("train", {}, fail)
+        now[0] += 5000  # nobody worked meanwhile
+    made, _ = cache.obtain("train", {}, lambda out, work: None)
+    assert 200 <= made.manifest["seconds"] < 260
 
 
 def test_leftovers_are_folders_and_files_and_nothing_else_goes(tmp_path):

@@ -33,8 +33,10 @@ ORDER = [
     "jobs",
     "rank",
     "stages",
+    "ledger",
     "pipeline",
     "starter",
+    "starter_language",
     "doctor",
     "cli",
 ]

@@ -20,7 +20,10 @@ from bessemer.artifact import lock
 from bessemer.data.dataset import Dataset
 from bessemer.errors import ArtifactError, ContractError, RunInUseError, StorageError, UsageError
 from bessemer.export.session import OnnxModel
-from bessemer.pipeline import Run
+from bessemer.pipeline import STAGES, Run
+from bessemer.recipe import load_recipe
+from bessemer.report.events import read_events
+from bessemer.report.tracking import curves
 from bessemer.runtime import Progress
 
 TINY = Path(__file__).parent / "recipes" / "tiny.yaml"
@@ -65,6 +68,34 @@ def test_a_run_leaves_what_the_design_promises(finished: Run) -> None:
     assert [row["stage"] for row in report["stages"]] == ["prepare", "train", "evaluate", "compress", "export"]
     assert [json.loads(line)["event"] for line in (folder / "log.jsonl").read_text().splitlines()]
     assert list((folder / "events" / "parent").glob("events.out.tfevents.*"))
+
+
+def test_events_are_the_curves_of_the_report(finished: Run) -> None:
+    every = curves(finished.report)
+    assert every.keys() == {"parent", "keep 0.25"}
+    for name, points in every.items():
+        shown = read_events(finished.path / "events" / name)
+        for key, of in (("loss", "loss"), ("learning_rate", "rate"), ("validation", "validation")):
+            told = [(point["step"], point[of]) for point in points if point[of] is not None]
+            assert [step for step, _ in shown[key]] == [step for step, _ in told]
+            assert np.allclose([value for _, value in shown[key]], [value for _, value in told], rtol=1e-6)
+
+
+def test_the_report_says_what_trainings_took_and_their_artifacts_do_not(finished: Run) -> None:
+    told = finished.report["training"]
+    assert told.keys() == {"parent", "keep 0.25"}
+    assert told["parent"]["seconds"] > 0
+    assert told["parent"]["memory"] > 1e7
+    (stage,) = (finished.path / "stages").glob("train-*")
+    assert json.loads((stage / "manifest.json").read_text())["training"] == {"parent": told["parent"]}
+    files = [path.read_bytes() for path in stage.rglob("*") if path.name != "manifest.json" and path.is_file()]
+    assert not any(b'"attempts"' in content for content in files)
+
+
+def test_tracking_is_no_part_of_what_a_stage_depends_on() -> None:
+    plain, tracked = load_recipe(TINY), load_recipe(TINY, {"track": "mlflow"})
+    for stage in STAGES:
+        assert stage.settings(plain) == stage.settings(tracked)
 
 
 def test_the_report_says_what_the_files_say(finished: Run) -> None:
@@ -224,6 +255,7 @@ def test_a_tampered_shipped_model_is_refused(copy: Path) -> None:
         bs.load(copy)
 
 
+@pytest.mark.faults
 def test_a_run_folder_in_use_names_its_holder(tmp_path: Path) -> None:
     with lock(tmp_path / "run"), pytest.raises(RunInUseError, match=f"process {os.getpid()}") as error:
         bs.run(TINY, tmp_path / "run")

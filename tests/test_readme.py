@@ -23,6 +23,28 @@ SHELL = [
 ]
 COMMANDS = [line for line in SHELL if line.startswith("bessemer ")]
 PYTHON = [text for kind, text in BLOCKS if kind == "python"]
+LITTLE_CODE = {
+    "data.limit": 60,
+    "data.dedup.near": "false",
+    "model.width": 32,
+    "model.layers": 1,
+    "model.heads": 2,
+    "model.context": 32,
+    "train.epochs": 0.02,
+    "train.compile": "false",
+    "export.benchmark_seconds": 0.1,
+}
+ONE_TECHNIQUE = "".join(
+    f" --set {key}={value}"
+    for key, value in {
+        "train.schedule.name": "constant",
+        "train.schedule.warmup": 0,
+        "train.optimizer.weight_decay": 0,
+        "train.ema": 0,
+        "train.label_smoothing": 0,
+        "train.precision": "fp32",
+    }.items()
+)
 TINY = ROOT / "tests" / "recipes" / "tiny.yaml"
 
 
@@ -42,6 +64,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels = chance.integers(0, 128, (16, 16, 3), np.uint8) + (100 if name == "cats" else 0)
             Image.fromarray(pixels.astype(np.uint8)).save(folder / "photos" / name / f"{i}.png")
     Image.fromarray(chance.integers(0, 256, (8, 8), np.uint8)).save(folder / "seven.png")
+    (folder / "letter.txt").write_text("def letter():\n    return 1\n")
     run(folder, "bessemer run recipes/digits.yaml")
     return folder
 
@@ -77,6 +100,11 @@ def test_the_commands_run_in_their_order(workplace: Path) -> None:
             if text
             else ""
         )
+        if command.startswith("bessemer run code.yaml"):
+            quick = "".join(f" --set {key}={value}" for key, value in LITTLE_CODE.items())
+        if "--ledger" in command:  # one pair, on training alone
+            command = command.replace("--ledger 30", "--ledger 0.001 --until train")
+            quick += ONE_TECHNIQUE
         assert run(workplace, command + quick) != ""
 
 

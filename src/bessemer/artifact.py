@@ -25,6 +25,8 @@ from filelock import FileLock, Timeout
 from bessemer.errors import ArtifactError, RunInUseError, StorageError, UsageError
 
 MANIFEST = "manifest.json"
+ATTEMPTS = "attempts.json"
+ABOUT = "about.json"  # in a work folder: what goes into the manifest of the artifact that is made
 _FREE_SPACE = "free some space, or give a folder that can be written to; finished work is kept"
 T = TypeVar("T")
 _STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -262,6 +264,17 @@ class Decisions:
         return choice
 
 
+def _begin_attempt(work: Path) -> float:
+    """Seconds of attempts that did not end, each to the last file it left; notes that another begins."""
+    path, earlier = work / ATTEMPTS, 0.0
+    if path.exists():
+        told = json.loads(path.read_text(encoding="utf-8"))
+        last = max(file.stat().st_mtime for file in work.rglob("*") if file.is_file())
+        earlier = told["seconds"] + max(0.0, last - told["began"])
+    write_atomic(path, json.dumps({"seconds": earlier, "began": time.time()}))
+    return float(earlier)
+
+
 class Cache:
     """Artifacts of a run, each named by its stage and the hash of all that it depends on."""
 
@@ -284,6 +297,8 @@ class Cache:
         """The artifact, and whether it was there before; otherwise `make(out, work)` makes it now.
 
         `work` is a folder that outlives a crash and is the same on the next try; it goes when `out` is committed.
+        What `make` leaves in its ABOUT goes into the manifest: timings, say, which are no part of the digest, so
+        that an artifact that is made again is the same to what stands after it.
         """
         key = self.key(stage, depends)
         path = self.path(stage, key)
@@ -294,11 +309,13 @@ class Cache:
             return artifact, True
         with storage_errors(work):
             work.mkdir(parents=True, exist_ok=True)
-        began = time.monotonic()
+        began, earlier = time.monotonic(), _begin_attempt(work)
 
         def write(out: Path) -> None:
             make(out, work)
-            about["seconds"] = round(time.monotonic() - began, 3)
+            about["seconds"] = round(earlier + time.monotonic() - began, 3)
+            told = json.loads((work / ABOUT).read_text(encoding="utf-8")) if (work / ABOUT).exists() else {}
+            about.update({key: value for key, value in told.items() if key not in about})
 
         about: dict[str, Any] = {"stage": stage, "key": key, "depends": dict(depends), "seconds": 0.0}
         artifact = commit(path, write, about=about)

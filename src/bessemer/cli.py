@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,7 +34,22 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe; repeatable.")
 ]
 Nproc = Annotated[int, typer.Option("--nproc", help="Train on this many processes of this machine.")]
+Ledger = Annotated[
+    float | None,
+    typer.Option(
+        "--ledger",
+        metavar="MINUTES",
+        help="Then train for so many minutes without each technique in turn, and tell what each bought.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+class Task(StrEnum):
+    """What a recipe is to learn."""
+
+    classify = "classify"
+    language = "language"
 
 
 def _version(wanted: bool) -> None:
@@ -56,11 +72,16 @@ def init(
     data: Annotated[Path, typer.Argument(metavar="DIR_OR_FILE", help="The data to look at.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the recipe.")] = Path("recipe.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe that is there.")] = False,
+    task: Annotated[
+        Task, typer.Option("--task", help="What to learn: classes, or (of text) to say what comes next.")
+    ] = Task.classify,
 ) -> None:
     """Look at the data and write a commented recipe that fits it."""
     from bessemer.starter import write_recipe
+    from bessemer.starter_language import write_language_recipe
 
-    typer.echo(write_recipe(data, out, force))
+    write = write_language_recipe if task is Task.language else write_recipe
+    typer.echo(write(data, out, force))
 
 
 @app.command()
@@ -81,16 +102,25 @@ def check(recipe: RecipeFile, set: Set = None, out: Out = None, as_json: AsJson 
 
 
 def _run(
-    recipe: Path, out: Path | None, settings: list[str] | None, until: str | None, nproc: int, as_json: bool
+    recipe: Path,
+    out: Path | None,
+    settings: list[str] | None,
+    until: str | None,
+    nproc: int,
+    as_json: bool,
+    ledger: float | None = None,
 ) -> None:
     from bessemer.pipeline import run as run_recipe
     from bessemer.report.terminal import TerminalProgress
 
-    result = run_recipe(recipe, out, set=settings or [], until=until, nproc=nproc, progress=TerminalProgress())
+    result = run_recipe(
+        recipe, out, set=settings or [], until=until, nproc=nproc, ledger=ledger, progress=TerminalProgress()
+    )
     _print_result(result, as_json)
 
 
 def _print_result(result: Run, as_json: bool) -> None:
+    from bessemer.report.ledger import ledger_table, trials
     from bessemer.report.table import summary_table
 
     if as_json:
@@ -100,6 +130,8 @@ def _print_result(result: Run, as_json: bool) -> None:
         typer.echo("Nothing to do: every stage was done before with the same recipe and data.")
     if result.report["metrics"]:
         typer.echo(summary_table(result.report))
+    if trials(result.report):
+        typer.echo(f"\n{ledger_table(result.report)}\n")
     typer.echo(f"Report: {result.path / 'report.html'}")
 
 
@@ -110,10 +142,11 @@ def run(
     set: Set = None,
     until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = None,
     nproc: Nproc = 1,
+    ledger: Ledger = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a recipe: prepare, train, evaluate, compress, export, report. The same command resumes it."""
-    _run(recipe, out, set, until, nproc, as_json)
+    _run(recipe, out, set, until, nproc, as_json, ledger)
 
 
 def _stage_command(stage: str, text: str) -> None:
@@ -158,11 +191,11 @@ def predict(
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to show.")] = 3,
     as_json: AsJson = False,
 ) -> None:
-    """Classify files (images, texts, recordings) with a shipped model."""
+    """Classify files (images, texts, recordings) with a shipped model; for a language model, go on from texts."""
     from bessemer.export.inputs import input_files
-    from bessemer.export.predictor import Predictor
+    from bessemer.export.predictor import open_predictor
 
-    predictor = Predictor(model)
+    predictor = open_predictor(model)
     results = list(predictor.predict(input_files(inputs, predictor.modality), top))
     if as_json:
         typer.echo(json.dumps(results, indent=1))
@@ -178,6 +211,9 @@ def predict(
 def _describe(result: dict[str, Any]) -> str:
     if "error" in result:
         return f"cannot be read: {result['error']}"
+    if "continuation" in result:
+        size = f"{result['bytes']:,} bytes as {result['tokens']:,} tokens"
+        return f"{result['bits_per_byte']:.3f} bits per byte ({size}); it could go on:\n{result['continuation']}"
     return "  ".join(f"{one['class']} {one['probability']:.1%}" for one in result["top"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,24 +12,34 @@ import numpy as np
 from torch import nn
 
 from bessemer import errors
-from bessemer.artifact import commit
+from bessemer.artifact import commit, write_atomic
 from bessemer.compress.config import DistillConfig
 from bessemer.compress.distill import Distillation
 from bessemer.data.config import AugmentConfig
-from bessemer.data.dataset import Batches, Dataset
+from bessemer.data.dataset import Batches, Dataset, as_they_are
+from bessemer.data.tokenize import load_tokenizer
+from bessemer.evaluate.language import score, some_windows, torch_nats
+from bessemer.export.inputs import TOKENIZER
 from bessemer.export.parity import torch_logits
 from bessemer.model.encoder import set_packing
+from bessemer.model.gpt import GPT
 from bessemer.model.state import load_model, read_architecture, save_model
 from bessemer.parallel.data import process_group
 from bessemer.parallel.launch import launch
 from bessemer.runtime import Progress, Runtime
+from bessemer.task import Task
 from bessemer.task.classify import Classify
+from bessemer.task.language import LARGE_VOCABULARY, Language
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import fit
 from bessemer.train.methods import Method
 
-RESULT, START = "result", "start"
-JOB, PROGRESS, ERROR, LOG = "job.json", "progress.json", "error.json", "torchrun.log"
+RESULT, START, CHECKPOINTS = "result", "start", "checkpoints"
+# Tokens of the validation split, evenly spread, that a point of the learning curve asks for: at most so many, and
+# a share of those that are trained on. So ten points cost a few percent of the time.
+VALIDATED, VALIDATED_LEAST, VALIDATED_SHARE = 1 << 17, 1 << 12, 0.02
+JOB, PROGRESS, POINTS, ERROR, LOG = "job.json", "progress.json", "points.jsonl", "error.json", "torchrun.log"
+TRAINING = "training.json"  # beside the result, not in it: the same model may take another time
 
 
 @dataclass(frozen=True)
@@ -63,10 +74,14 @@ def run_job(job: FitJob, runtime: Runtime, processes: int, progress: Progress) -
 
 def _train_in_ranks(job: FitJob, processes: int, progress: Progress) -> None:
     work = Path(job.work)
-    (work / ERROR).unlink(missing_ok=True)
+    for old in (ERROR, POINTS):
+        (work / old).unlink(missing_ok=True)
     (work / JOB).write_text(json.dumps(asdict(job)), encoding="utf-8")
 
+    points = PointsReader(work / POINTS, progress)
+
     def watch() -> None:
+        points.pass_on()
         if (work / PROGRESS).exists():
             progress.step(**json.loads((work / PROGRESS).read_text(encoding="utf-8")))
 
@@ -88,30 +103,19 @@ def train(job: FitJob, runtime: Runtime, progress: Progress) -> None:
     architecture, model = read_architecture(work / START), load_model(work / START)
     set_packing(model, True)
     config = TrainConfig(**job.train)
-    held_out = dataset.split("validation")
-
-    def accuracy(network: nn.Module) -> float:
-        decided = torch_logits(network, held_out.inputs).argmax(1)
-        return float(np.mean(decided == held_out.labels))
-
+    lesson = language(job, dataset, model) if isinstance(model, GPT) else classification(job, dataset)
     with process_group(runtime):
         done = fit(
             model,
-            Classify(len(dataset.about["classes"])),
-            Batches(
-                dataset.split("train"),
-                config.batch_size,
-                job.seed,
-                dataset.augmenter(AugmentConfig(**job.augment)),
-                dataset.weights,
-            ),
+            lesson.task,
+            lesson.batches,
             config,
             methods=_teaching(job, model),
             seed=job.seed,
             runtime=runtime,
             precision=job.precision,
-            work=work / "checkpoints",
-            validate=accuracy,
+            work=work / CHECKPOINTS,
+            validate=lesson.validate,
             progress=progress,
             label=job.label,
         )
@@ -121,7 +125,70 @@ def train(job: FitJob, runtime: Runtime, progress: Progress) -> None:
         (folder / "history.json").write_text(json.dumps(done.history), encoding="utf-8")
 
     if runtime.is_main:
+        write_atomic(work / TRAINING, json.dumps({**done.safety, **done.cost}))
         commit(work / RESULT, write)
+
+
+class PointsReader:
+    """Notes and learning curves that a rank leaves in a file of JSON lines, passed on as they come."""
+
+    def __init__(self, path: Path, progress: Progress) -> None:
+        self.path, self.progress, self.read = path, progress, 0  # bytes
+
+    def pass_on(self) -> None:
+        """Pass on all lines that are whole and new."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            file.seek(self.read)
+            whole, end, _ = file.read().rpartition(b"\n")
+        self.read += len(whole) + len(end)
+        for line in whole.splitlines():
+            told = json.loads(line)
+            if "note" in told:
+                self.progress.note(told["note"])
+            elif "values" in told:
+                self.progress.point(**told)
+            else:
+                self.progress.begin(**told)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a task brings to training; `validate` says how a model does on held-out data, higher is better."""
+
+    task: Task
+    batches: Batches
+    validate: Callable[[nn.Module], float]
+
+
+def classification(job: FitJob, dataset: Dataset) -> Lesson:
+    """Classes of samples, judged by accuracy."""
+    held_out = dataset.split("validation")
+
+    def accuracy(network: nn.Module) -> float:
+        decided = torch_logits(network, held_out.inputs).argmax(1)
+        return float(np.mean(decided == held_out.labels))
+
+    augment = dataset.augmenter(AugmentConfig(**job.augment))
+    batches = Batches(dataset.split("train"), job.train["batch_size"], job.seed, augment, dataset.weights)
+    return Lesson(Classify(len(dataset.about["classes"])), batches, accuracy)
+
+
+def language(job: FitJob, dataset: Dataset, model: GPT) -> Lesson:
+    """The next token of windows of text, judged by bits per byte: negative, so that higher is better."""
+    lengths = load_tokenizer(Path(job.data) / TOKENIZER).byte_lengths()
+    trained = job.train["epochs"] * dataset.about["stream_tokens"]["train"]
+    asked = min(VALIDATED, max(VALIDATED_LEAST, int(VALIDATED_SHARE * trained)))
+    held_out = some_windows(dataset.windows("validation", model.context), asked)
+    model.headless = len(lengths) >= LARGE_VOCABULARY
+    task = Language(model.head if model.headless else None)
+
+    def minus_bits_per_byte(network: nn.Module) -> float:
+        return -score(torch_nats(network), held_out, lengths, dataset.about["end"]).bits_per_byte
+
+    windows = dataset.windows("train", model.context)
+    return Lesson(task, Batches(windows, job.train["batch_size"], job.seed, as_they_are), minus_bits_per_byte)
 
 
 def _teaching(job: FitJob, model: nn.Module) -> list[Method]:

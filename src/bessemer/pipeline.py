@@ -25,8 +25,8 @@ from bessemer.artifact import (
 from bessemer.config import dump_yaml, read_yaml
 from bessemer.errors import ArtifactError, ContractError, StoppedError, UsageError
 from bessemer.recipe import Recipe, load_recipe
+from bessemer.report.tracking import Tracker, curve_name
 from bessemer.runtime import SILENT, Progress, available_threads, machine, single, use, versions
-from bessemer.train.config import check_shares
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def _prepare_settings(recipe: Recipe) -> dict[str, Any]:
     from bessemer.data.source import fingerprint
 
     data = recipe.data.model_dump(exclude={"path"})
-    return {"data": data, "seed": recipe.seed, "source": fingerprint(recipe.data)}
+    return {"data": data, "task": recipe.task, "seed": recipe.seed, "source": fingerprint(recipe.data)}
 
 
 def _train_settings(recipe: Recipe) -> dict[str, Any]:
@@ -89,11 +89,12 @@ class Run:
     path: Path
     report: dict[str, Any]
     stages: list[dict[str, Any]] = field(default_factory=list)
+    trials: int = 0  # that were made now, for the ledger
 
     @property
     def did_nothing(self) -> bool:
-        """Whether every stage was there already."""
-        return all(row["cached"] for row in self.stages)
+        """Whether every stage and trial was there already."""
+        return all(row["cached"] for row in self.stages) and not self.trials
 
 
 def run(
@@ -103,31 +104,42 @@ def run(
     set: Sequence[str] | Mapping[str, Any] = (),  # the name that users type on the command line
     until: str | None = None,
     nproc: int = 1,
+    ledger: float | None = None,
     progress: Progress = SILENT,
 ) -> Run:
     """Run a recipe up to a stage (by default to the end) and write the report.
 
-    `out` is the run folder, by default `runs/NAME`. Stages that are there already are not run again. Raises
-    ContractError where nothing meets the contract; the report is written before.
+    `out` is the run folder, by default `runs/NAME`. Stages that are there already are not run again. `ledger` is
+    minutes of training in which to find out what each technique of the recipe bought. Raises ContractError where
+    nothing meets the contract; the report is written before, and no ledger is taken.
     """
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe), set)
     if until is not None and until not in STAGE_NAMES:
         raise UsageError(f"no stage {until!r}", f"stages are {', '.join(STAGE_NAMES)}")
     folder = Path(out) if out is not None else Path("runs") / loaded.name
     check_processes(loaded, nproc)
+    if ledger is not None:
+        check_ledger(loaded, ledger, until)
     with storage_errors(folder), lock(folder):
         cache = Cache(folder)
         cache.clean()
         refuse_another_recipe(loaded, folder)
         write_atomic(folder / "recipe.yaml", dump_yaml(loaded.model_dump()))
-        log = _Log(folder / "log.jsonl", progress)
+        log = _Log(folder / "log.jsonl", progress, _trackers(loaded, folder, progress))
         decisions = Decisions(folder / "decisions.json")
         result = Run(folder, {})
         try:
             artifacts = _run_stages(loaded, cache, until, nproc, decisions, log, result)
             _finish(loaded, artifacts, result, log)
+            if ledger is not None and is_refused(result.report["contract"]):
+                log.note("ledger    not taken, since the contract refused")
+            elif ledger is not None:
+                _take_ledger(loaded, cache, artifacts, nproc, decisions, log, ledger, result)
         except KeyboardInterrupt:
             raise StoppedError("stopped; finished work is kept", "run the same command to go on") from None
+        finally:
+            for tracker in log.trackers:
+                tracker.close()
     _refuse_where_missed(result)
     return result
 
@@ -138,6 +150,10 @@ def preview(recipe: str | Path, out: str | Path | None = None, settings: Sequenc
     from bessemer.stages.preview import write_preview
 
     loaded = load_recipe(Path(recipe), settings)
+    if loaded.task == "language":
+        raise UsageError(
+            "task language takes text as it is, so there is nothing to preview", "leave out --preview"
+        )
     folder = Path(out) if out is not None else Path("runs") / loaded.name
     stage = STAGES[0]
     cache = Cache(folder)
@@ -161,7 +177,20 @@ def check_processes(recipe: Recipe, processes: int) -> None:
         raise UsageError(f"--nproc {processes}: at least one process is needed", "leave it out for one process")
     configs = {"train": recipe.train, **({"compress.train": recipe.compress.train} if recipe.compress else {})}
     for name, config in configs.items():
-        check_shares(config.batch_size, config.accumulate, config.ghost_batch, processes, name)
+        config.check_processes(processes, name)
+
+
+def check_ledger(recipe: Recipe, minutes: float, until: str | None) -> None:
+    """Refuse a ledger that cannot be taken, before any work."""
+    from bessemer.ledger.techniques import used
+
+    if minutes <= 0:
+        raise UsageError(f"--ledger {minutes:g}: some minutes are needed", "give the minutes it may take, as 30")
+    if until == "prepare":
+        raise UsageError("--ledger compares trainings, and --until prepare trains nothing", "leave --until out")
+    if not used(recipe) and (recipe.compress is None or until in ("train", "evaluate")):
+        problem = f"--ledger: the recipe {recipe.name!r} uses no technique that could be switched off"
+        raise UsageError(problem, "leave --ledger out, or see docs/techniques.md for techniques to try")
 
 
 def _run_stages(
@@ -181,13 +210,13 @@ def _run_stages(
         depends = dependencies(stage, recipe, inputs)
 
         def make(out: Path, work: Path, stage: Stage = stage, inputs: dict[str, Artifact] = inputs) -> None:
-            from bessemer.stages import BODIES, Context
+            from bessemer.stages import Context, body
 
             log.event(stage.name, "start")
             runtime = single(decisions.take("threads", available_threads))
             use(runtime)
             context = Context(recipe, inputs, versions(), out, work, cache, runtime, nproc, decisions, log)
-            BODIES[stage.name](context)
+            body(stage.name, recipe.task)(context)
 
         artifact, cached = cache.obtain(stage.name, depends, make)
         artifacts[stage.name] = artifact
@@ -240,6 +269,17 @@ def status(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
 # --- after the stages -----------------------------------------------------------------------------------
 
 
+def _trackers(recipe: Recipe, folder: Path, progress: Progress) -> list[Tracker]:
+    """Who follows the learning curves of a run; none of them has any work to do before training starts."""
+    from bessemer.report.events import Events
+    from bessemer.report.mlflow import MLflow
+
+    trackers: list[Tracker] = [Events(folder / "events", recipe.task == "language")]
+    if recipe.track == "mlflow":
+        trackers.append(MLflow(recipe.model_dump(mode="json"), folder, progress))
+    return trackers
+
+
 def _finish(recipe: Recipe, artifacts: dict[str, Artifact], result: Run, log: _Log) -> None:
     """Publish the shipped model and write the report, unless both are there from before."""
     folder = result.path
@@ -255,7 +295,6 @@ def _finish(recipe: Recipe, artifacts: dict[str, Artifact], result: Run, log: _L
         return
     from bessemer.report.build import assemble
     from bessemer.report.card import model_card
-    from bessemer.report.events import write_events
     from bessemer.report.html import render
 
     report = assemble(
@@ -266,10 +305,39 @@ def _finish(recipe: Recipe, artifacts: dict[str, Artifact], result: Run, log: _L
     elif "export" in artifacts:
         _publish(artifacts["export"], folder, model_card(report))
     write_atomic(folder / "report.html", render(report))
-    write_events(report["curves"], folder / "events")
+    for tracker in log.trackers:
+        tracker.finish(report)
     result.report = {**report, "made_from": mark}
     write_atomic(folder / "report.json", json.dumps(result.report, indent=1))
     log.note(f"report    {folder / 'report.html'}")
+
+
+def _take_ledger(
+    recipe: Recipe,
+    cache: Cache,
+    artifacts: dict[str, Artifact],
+    nproc: int,
+    decisions: Decisions,
+    log: _Log,
+    minutes: float,
+    result: Run,
+) -> None:
+    """Make the trials that fit into the time, and write the report again with what they say."""
+    from bessemer.ledger.take import take_ledger
+    from bessemer.report.html import render
+    from bessemer.report.ledger import with_trials
+    from bessemer.stages import Context
+
+    runtime = single(decisions.take("threads", available_threads))
+    context = Context(recipe, artifacts, versions(), cache.work, cache.work, cache, runtime, nproc, decisions, log)
+    found = take_ledger(context, minutes)
+    log.event("ledger", "done", **found.about)
+    result.trials = found.made
+    report = with_trials(result.report, found.rows, found.about)
+    if report != result.report:
+        result.report = report
+        write_atomic(result.path / "report.html", render(report))
+        write_atomic(result.path / "report.json", json.dumps(report, indent=1))
 
 
 def read_report(folder: Path) -> dict[str, Any]:
@@ -326,9 +394,10 @@ def _refuse_where_missed(result: Run) -> None:
 class _Log(Progress):
     """Progress for people, and `log.jsonl` for programs."""
 
-    def __init__(self, path: Path, progress: Progress) -> None:
+    def __init__(self, path: Path, progress: Progress, trackers: Sequence[Tracker] = ()) -> None:
         self.path = path
         self.progress = progress
+        self.trackers = trackers
 
     def note(self, text: str) -> None:
         self.event("note", "", text=text)
@@ -336,6 +405,16 @@ class _Log(Progress):
 
     def step(self, label: str, done: int, total: int, facts: str = "") -> None:
         self.progress.step(label, done, total, facts)
+
+    def begin(self, label: str, step: int) -> None:
+        if name := curve_name(label):
+            for tracker in self.trackers:
+                tracker.begin(name, step)
+
+    def point(self, label: str, step: int, values: Mapping[str, float | None]) -> None:
+        if name := curve_name(label):
+            for tracker in self.trackers:
+                tracker.point(name, step, values)
 
     def event(self, stage: str, what: str, **facts: Any) -> None:
         """Append one line."""

@@ -9,24 +9,27 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bessemer.artifact import write_atomic
 from bessemer.errors import BessemerError
-from bessemer.jobs import ERROR, PROGRESS, FitJob, train
+from bessemer.jobs import ERROR, POINTS, PROGRESS, FitJob, train
 from bessemer.parallel.launch import WATCH_SECONDS, end_rank, leave_with_launcher
 from bessemer.runtime import SILENT, Progress, detect, use
 
 
 class FileProgress(Progress):
-    """Keeps the latest step in a file."""
+    """Keeps the latest step in a file, and adds each note and each point of the learning curve to another."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, work: Path) -> None:
+        self.path, self.points = work / PROGRESS, work / POINTS
         self.last = 0.0
 
     def note(self, text: str) -> None:
         sys.stderr.write(text + "\n")
+        self._add({"note": text})
 
     def step(self, label: str, done: int, total: int, facts: str = "") -> None:
         if time.monotonic() - self.last >= WATCH_SECONDS or done == total:
@@ -35,6 +38,16 @@ class FileProgress(Progress):
             temporary = self.path.with_suffix(".tmp")
             temporary.write_text(json.dumps(state), encoding="utf-8")
             temporary.replace(self.path)
+
+    def begin(self, label: str, step: int) -> None:
+        self._add({"label": label, "step": step})
+
+    def point(self, label: str, step: int, values: Mapping[str, float | None]) -> None:
+        self._add({"label": label, "step": step, "values": dict(values)})
+
+    def _add(self, told: dict[str, Any]) -> None:
+        with self.points.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(told) + "\n")
 
 
 def main() -> None:
@@ -45,10 +58,11 @@ def main() -> None:
     use(runtime)
     work = Path(job.work)
     try:
-        train(job, runtime, FileProgress(work / PROGRESS) if runtime.is_main else SILENT)
+        train(job, runtime, FileProgress(work) if runtime.is_main else SILENT)
     except BessemerError as error:
         told = {"kind": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
-        write_atomic(work / ERROR, json.dumps(told))  # and a clean exit: starting again would not help
+        if runtime.is_main or not (work / ERROR).exists():  # the main rank knows best: it is the one that saves
+            write_atomic(work / ERROR, json.dumps(told))  # and a clean exit: starting again would not help
 
 
 if __name__ == "__main__":

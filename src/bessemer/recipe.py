@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,12 +24,18 @@ class Recipe(Config):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the run folder")
     seed: int = Field(0, ge=0, lt=2**32)
+    task: Literal["classify", "language"] = Field(
+        "classify", description="classify tells classes apart; language says the next token of a text"
+    )
     data: DataConfig
     augment: AugmentConfig = AugmentConfig()
     model: ModelConfig
     train: TrainConfig = TrainConfig()
     compress: CompressConfig | None = Field(CompressConfig(), description="null ships the parent as it is")
     export: ExportConfig = ExportConfig()
+    track: Literal["mlflow"] | None = Field(
+        None, description="also logs the run to MLflow: to MLFLOW_TRACKING_URI, or to mlflow.db in the run folder"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -38,27 +44,90 @@ class Recipe(Config):
         modality = modality_of(values.get("data")) if isinstance(values, dict) else None
         if modality is None:
             return values
-        return with_defaults(values, modality)
+        return (
+            with_language_defaults(values) if values.get("task") == "language" else with_defaults(values, modality)
+        )
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
-        wanted = MODEL_FOR[self.data.modality]
-        if self.model.name != wanted:
-            raise ValueError(
-                f"model.name {self.model.name} does not take {self.data.modality} data; set model.name to {wanted}"
-            )
+        check_task(self)
         modality = self.data.modality
         for group, train in (("train", self.train), ("compress.train", self.compress and self.compress.train)):
             if train and train.mixup > 0 and modality == "text":
                 raise ValueError(f"{group}.mixup mixes numbers, and token ids are names; set it to 0")
             if train and train.cutmix > 0 and modality != "image":
                 raise ValueError(f"{group}.cutmix pastes parts of images, and this is {modality}; set it to 0")
+            if train and train.resizing and modality != "image":
+                raise ValueError(f"{group}.resizing shrinks images, and this is {modality}; set it to null")
+            if train and train.sequence_warmup and self.task != "language":
+                raise ValueError(f"{group}.sequence_warmup cuts windows of running text; set it to null")
+            parts = train.sequence_warmup.parts if train and train.sequence_warmup else 1
+            if getattr(self.model, "context", 0) % parts:
+                remedy = f"make it a multiple of {parts}, or lower {group}.sequence_warmup.doublings"
+                raise ValueError(f"model.context cannot be cut into {parts} equal windows; {remedy}")
         small = self.data.size is not None and min(self.data.size) < 64
         if getattr(self.model, "stem", "small") == "large" and small:
             raise ValueError("model.stem large needs images of 64 pixels or more; set model.stem to small")
         size = (self.data.size[0], self.data.size[1]) if self.data.size else None
         object.__setattr__(self, "augment", resolve(self.augment, self.data.modality, size))
         return self
+
+
+def check_task(recipe: Recipe) -> None:
+    """Refuse settings that do not go with the recipe's task; each message names what to change."""
+    modality = recipe.data.modality
+    wanted = "gpt" if recipe.task == "language" else MODEL_FOR[modality]
+    if recipe.task == "language" and modality != "text":
+        raise ValueError(f"task language needs text, and this is {modality}; set task to classify")
+    if recipe.model.name != wanted:
+        told = f"{modality} data" if recipe.task == "classify" else "the task language"
+        raise ValueError(f"model.name {recipe.model.name} does not take {told}; set model.name to {wanted}")
+    if recipe.task == "language":
+        check_language(recipe)
+        return
+    for source in recipe.data.sources:
+        if source.source == "stdlib":
+            raise ValueError("data.source stdlib has no classes; set task to language")
+        if source.columns is not None and source.columns.label is None:
+            raise ValueError(
+                "data.columns.label is needed to tell classes apart; name it, or set task to language"
+            )
+
+
+def check_language(recipe: Recipe) -> None:
+    """Refuse what language modelling cannot take."""
+    data, train = recipe.data, recipe.train
+    if recipe.compress is not None:
+        raise ValueError("compression of language models is not there yet; set compress to null")
+    if any(source.unit != "file" for source in data.sources):
+        raise ValueError("task language reads whole documents; remove data.unit")
+    if any(source.weight != 1 for source in data.sources):
+        raise ValueError("task language reads every source as often as the others; remove weight")
+    if data.text.tokenizer.kind != "bpe" or data.text.tokenizer.lowercase:
+        raise ValueError("task language must know every byte; set data.text.tokenizer to {kind: bpe}")
+    if recipe.augment != AugmentConfig():
+        raise ValueError("task language takes text as it is; remove augment")
+    for name in ("label_smoothing", "mixup", "cutmix"):
+        if getattr(train, name) > 0:
+            raise ValueError(f"train.{name} changes labels of classes, and there are none; set it to 0")
+
+
+def with_language_defaults(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a recipe for language modelling: text is kept as it is, and the model is a decoder."""
+    result = dict(values)
+    if isinstance(result.get("model", {}), dict):
+        result["model"] = {"name": "gpt", **result.get("model", {})}
+    data = result["data"]
+    if isinstance(data, dict) and isinstance(data.get("text", {}), dict):
+        text = {"html": "keep", "white_space": "keep", "boilerplate": 0.0, **data.get("text", {})}
+        if isinstance(text.get("tokenizer", {}), dict):
+            text["tokenizer"] = {"vocabulary": None, **text.get("tokenizer", {})}
+        result["data"] = {**data, "text": text}
+    train = _with_adamw(result.get("train", {}))
+    # There is no batch normalization whose groups a micro-batch or process would have to hold whole.
+    result["train"] = {"ghost_batch": 2, **train} if isinstance(train, dict) else train
+    result.setdefault("compress", None)
+    return result
 
 
 def with_defaults(values: dict[str, Any], modality: Modality) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -43,6 +44,12 @@ class Progress:
 
     def step(self, label: str, done: int, total: int, facts: str = "") -> None:
         """Say how far the work called `label` has come."""
+
+    def begin(self, label: str, step: int) -> None:
+        """Say that a learning curve goes on after `step`: points after it that were told before are void."""
+
+    def point(self, label: str, step: int, values: Mapping[str, float | None]) -> None:
+        """Tell one point of a learning curve: `loss` (None where the step was skipped), `rate`, `validation`."""
 
 
 SILENT = Progress()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import string
 from collections import Counter
 from collections.abc import Callable
@@ -31,7 +32,8 @@ TEXT_LOOKS = 1000
 RARE = 5
 FEW_RECORDINGS = 200
 LEAST_STEPS = 300
-FEW_ROWS = 500
+TEST, VALIDATION = 0.2, 0.1  # shares
+DROP, MOST_DROP, DECIDING_SAMPLES = 0.02, 0.1, 2.4
 NOUNS = {"image": "images", "text": "texts", "audio": "recordings"}
 
 
@@ -146,26 +148,31 @@ def data_section(plan: Plan) -> str:
         )
     lines.append("  max_quarantined: 0.3 # stop when a larger share is broken")
     given = f"the data brings {', '.join(sorted(plan.splits))}" if plan.splits else "of every class"
-    lines.append(f"  split: {{test: 0.2, validation: 0.1}} # {given}")
+    lines.append(f"  split: {{test: {TEST}, validation: {VALIDATION}}} # {given}")
     return "\n".join(lines) + "\n"
 
 
 def compress_section(plan: Plan, rate: str, batch: int, epochs: int, extra: str = "", speedup: float = 1.2) -> str:
     """The contract, and how candidates are trained. Little data: gentler, since a sample is a point or more."""
-    few = plan.rows < FEW_ROWS
-    drop, points = (0.05, "five") if few else (0.02, "two")
+    drop = allowed_drop(plan.rows)
     return f"""\
 compress:
   contract: # what the shipped file must hold against the parent; a run that can't, refuses
-    max_drop: {drop} # accuracy that may be lost: {drop} is {points} points
+    max_drop: {drop:g} # accuracy that may be lost: {drop:g} is {100 * drop:.0f} points
     min_speedup: {speedup:g} # in ONNX Runtime, at batch 64
     min_shrink: 2.5
-  ladder: [{"1, " if few else ""}0.75, 0.5, 0.25] # shares of the channels kept, from gentle to harsh
+  ladder: [{"1, " if drop > DROP else ""}0.75, 0.5, 0.25] # shares of the channels kept, from gentle to harsh
   train:
     epochs: {epochs}
     batch_size: {batch}
     optimizer: {rate}
 {extra}"""
+
+
+def allowed_drop(rows: int) -> float:
+    """Accuracy that may be lost: where the validation split is small, two or three of its samples."""
+    validation = rows * (1 - TEST) * VALIDATION
+    return min(MOST_DROP, max(DROP, math.ceil(100 * DECIDING_SAMPLES / validation) / 100))
 
 
 def with_enough_steps(epochs: int, samples: int, batch: int) -> int:

@@ -21,9 +21,10 @@ from bessemer.data.dataset import Batches, Samples
 from bessemer.errors import UsageError
 from bessemer.model.state import Architecture, load_model, save_model
 from bessemer.task.classify import Classify
-from bessemer.train.config import OptimizerConfig, TrainConfig
+from bessemer.train.config import TrainConfig
 from bessemer.train.loop import fit
 from bessemer.train.methods import Method
+from bessemer.train.optimizer_config import OptimizerConfig, ScheduleConfig
 
 TAPS = ["stages.0", "stages.1"]
 
@@ -54,16 +55,16 @@ class Tools:
             if step == stop:
                 raise Stop
 
-        switches = {name: value for name, value in settings.items() if name != "distill"}
-        optimizer = OptimizerConfig(learning_rate=0.05)
-        config = TrainConfig(
-            epochs=2, batch_size=16, ghost_batch=8, precision="fp32", optimizer=optimizer, **switches
-        ).model_copy(update={"checkpoint_seconds": 1e-9})
+        switches = {"optimizer": OptimizerConfig(learning_rate=0.05), **settings}
+        switches.pop("distill", None)
+        config = TrainConfig(epochs=2, batch_size=16, ghost_batch=8, precision="fp32", **switches).model_copy(
+            update={"checkpoint_seconds": 1e-9}
+        )
         batches = Batches(self.samples, 16, 0)
         methods, progress = self.methods(settings), self.notes(at_step)
-        return fit(
-            self.make_model(), Classify(3), batches, config, methods=methods, work=work, progress=progress
-        ).model
+        validate = (lambda network: 0.0) if config.early_stopping else None
+        model, options = self.make_model(), {"work": work, "progress": progress, "validate": validate}
+        return fit(model, Classify(3), batches, config, methods=methods, **options).model
 
     def images(self) -> torch.Tensor:
         return torch.from_numpy(self.samples.inputs)
@@ -111,6 +112,36 @@ SETTINGS: dict[str, TrainingMethod | Compression] = {
     "cutmix": TrainingMethod({"cutmix": 1.0}, {"cutmix": 0.0}),
     "cutmix and mixup": TrainingMethod({"cutmix": 1.0, "mixup": 0.4}, {"cutmix": 0.0, "mixup": 0.0}),
     "ema": TrainingMethod({"ema": 0.9}, {"ema": 0.0}),
+    "clip": TrainingMethod({"clip": 0.1}, {"clip": 0.0}),
+    "l1": TrainingMethod(
+        {"optimizer": OptimizerConfig(learning_rate=0.05, l1=0.01)},
+        {"optimizer": OptimizerConfig(learning_rate=0.05, l1=0.0)},
+    ),
+    "decoupled decay": TrainingMethod(
+        {"optimizer": OptimizerConfig(learning_rate=0.05, decoupled=True)},
+        {"optimizer": OptimizerConfig(learning_rate=0.05, decoupled=False)},
+    ),
+    **{
+        name: TrainingMethod(
+            {"optimizer": OptimizerConfig(name=name)}, {"optimizer": OptimizerConfig(learning_rate=0.05)}
+        )
+        for name in ("adamw", "muon", "schedule_free_sgd", "schedule_free_adamw")
+    },
+    **{
+        name: TrainingMethod({"schedule": ScheduleConfig(name=name)}, {"schedule": ScheduleConfig()})
+        for name in ("linear", "constant", "step", "exponential", "one_cycle", "wsd")
+    },
+    "stochastic_depth": TrainingMethod({"stochastic_depth": 0.5}, {"stochastic_depth": 0.0}),
+    "resizing": TrainingMethod({"resizing": {"until": 0.7}}, {"resizing": None}),
+    "batch_warmup": TrainingMethod({"batch_warmup": {"doublings": 1, "until": 0.5}}, {"batch_warmup": None}),
+    "selective": TrainingMethod({"selective": {"start": 0.3, "end": 1.0}}, {"selective": None}),
+    "freeze": TrainingMethod({"freeze": ["stem", "stages.0"]}, {"freeze": []}),
+    "lora": TrainingMethod({"lora": {"rank": 2, "full": ["stem"]}}, {"lora": None}),
+    "8-bit activations": TrainingMethod({"memory": {"saved": "int8"}}, {"memory": {"saved": "exact"}}),
+    "channel-pooled activations": TrainingMethod(
+        {"memory": {"pool_channels": 2}}, {"memory": {"pool_channels": 0}}
+    ),
+    "early_stopping": TrainingMethod({"early_stopping": {"patience": 4}}, {"early_stopping": None}),
     "distillation": TrainingMethod(
         {"distill": {"weight": 0.9, "features": 10}}, {"distill": {"weight": 0, "features": 0}}
     ),
@@ -120,6 +151,22 @@ SETTINGS: dict[str, TrainingMethod | Compression] = {
     ),
     "quantize": Compression(quantize),
 }
+EVERYTHING: list[dict[str, Any]] = [  # all that goes together; the second for what does not go with the first
+    {
+        **{"label_smoothing": 0.1, "cutmix": 1.0, "mixup": 0.4, "ema": 0.9, "clip": 1.0, "stochastic_depth": 0.3},
+        **{"resizing": {"until": 0.7}, "batch_warmup": {"doublings": 1, "until": 0.5}},
+        **{"freeze": ["stem"], "early_stopping": {"patience": 4}},
+        "optimizer": OptimizerConfig(learning_rate=0.05, l1=0.01, decoupled=True),
+        "schedule": ScheduleConfig(name="one_cycle"),
+        "guard": {"spike": 10.0},
+        "distill": {"weight": 0.9, "features": 10},
+    },
+    {
+        **{"selective": {"start": 0.3, "end": 1.0}, "ema": 0.9, "lora": {"rank": 2, "full": ["stem"]}},
+        "optimizer": OptimizerConfig(name="muon"),
+        "schedule": ScheduleConfig(name="wsd"),
+    },
+]
 TRAINING = [name for name, setting in SETTINGS.items() if isinstance(setting, TrainingMethod)]
 RESTING = [name for name in SETTINGS if name != "quantize"]  # 8 bits are never nothing
 
@@ -149,6 +196,15 @@ def test_at_rest_it_changes_nothing(name: str, tools: Tools) -> None:
     assert same(resting, SETTINGS[name].without(tools), tools.images())
 
 
+@pytest.mark.parametrize("memory", [{"checkpoint_every": 1}, {"saved": "offload"}], ids=str)
+def test_what_only_saves_memory_changes_no_bit(memory: dict[str, Any], tools: Tools, tmp_path: Path) -> None:
+    plain = tools.trained({})
+    assert same(tools.trained({"memory": memory}), plain, tools.images())
+    with pytest.raises(Stop):
+        tools.trained({"memory": memory}, tmp_path, stop=4)
+    assert same(tools.trained({"memory": memory}, tmp_path), plain, tools.images())
+
+
 @pytest.mark.parametrize("name", ["prune", "distillation"])  # the others are off at rest, and not called at all
 def test_a_call_that_changes_nothing_says_so(name: str, tools: Tools) -> None:
     with pytest.warns(UserWarning, match="nothing"):
@@ -176,6 +232,18 @@ def test_its_state_survives_a_checkpoint(name: str, tools: Tools, tmp_path: Path
     with pytest.raises(Stop):
         tools.trained(setting.on, tmp_path, stop=4)
     assert same(tools.trained(setting.on, tmp_path), whole, tools.images())
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("settings", EVERYTHING, ids=["everything", "the rest"])
+def test_with_everything_on_at_once_a_run_resumes_to_the_same_bits(
+    settings: dict[str, Any], tools: Tools, tmp_path: Path
+) -> None:
+    whole = tools.trained(settings)
+    for stop in (2, 3, 5):
+        with pytest.raises(Stop):
+            tools.trained(settings, tmp_path, stop=stop)
+    assert same(tools.trained(settings, tmp_path), whole, tools.images())
 
 
 @pytest.mark.parametrize("name", SETTINGS)

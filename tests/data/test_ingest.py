@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,10 @@ def test_what_was_staged_is_found_again(tmp_path):
     assert payloads == [b"one", b"two", b"", b"three", b"", b"four"]
     assert staged.reasons == {"worst": 1, "bad": 1}
     assert (staged.broken, staged.first_broken) == (1, "g.txt: bad")
+    assert (staged.sizes.tolist(), staged.starts.tolist()) == ([3, 3, 0, 5, 0, 4], [0, 3, 6, 6, 11, 11])
+    assert staged.ids.tolist() == [digest("one"), digest("two"), 0, digest("three"), 0, digest("four")]
+    assert staged.groups.tolist()[:2] == [staged.groups[0]] * 2 != staged.ids.tolist()[:2]
+    assert (staged.lengths.tolist(), staged.sources.tolist()) == ([3, 3, 0, 5, 0, 4], [0] * 6)
     assert staged.repairs == {"spelled": 4}
     assert staged.signatures is not None
     assert staged.signatures.tolist() == [[1, 7], [2, 7], [1, 7], [1, 7]]
@@ -263,3 +268,20 @@ def test_a_source_without_rows_stages_nothing(tmp_path):
         pass
     staged = stager.staged()
     assert (len(staged), staged.names, staged.signatures) == (0, [], None)
+    assert (staged.ids.tolist(), staged.rejected.dtype) == ([], bool)
+
+
+def test_a_staged_row_costs_no_memory(tmp_path):
+    """Of ten times as many rows nothing stays: neither while they are written nor afterwards."""
+    tasks = ([row(f"w{task}x{place}") for place in range(200)] for task in range(110))
+    held: list[int] = []
+    tracemalloc.start()
+    with Stager(tmp_path / "s", ("train",)) as stager:
+        for number, task in enumerate(tasks, 1):
+            stager.add(job(task).clean(0, task, None))
+            if number in (10, 110):
+                held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    staged = stager.staged()
+    assert len(staged) == len(np.unique(staged.ids)) == 22_000
+    assert held[1] - held[0] < 20_000

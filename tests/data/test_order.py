@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bessemer.data.order import Order, key, mix, permute, uniform
+from bessemer.data.order import Order, doubling_phases, key, mix, permute, uniform
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -97,6 +97,64 @@ def test_steps_are_rounded_up_and_at_least_one(n, batch_size, epochs, steps):
 def test_an_empty_order_is_refused(n, batch_size):
     with pytest.raises(ValueError, match="at least one sample"):
         Order(n, batch_size, 0)
+
+
+# --- batches that grow ----------------------------------------------------------------------------------
+
+PHASES = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 8).map(lambda size: 4 * size)), max_size=4)
+
+
+@LAW
+@given(n=st.integers(1, 300), share=st.integers(1, 8), phases=PHASES, seed=SEEDS)
+def test_growing_batches_read_the_same_endless_order_in_other_pieces(n, share, phases, seed):
+    order, plain = Order(n, 4 * share, seed, phases), Order(n, 1, seed)
+    sizes = [size for count, size in phases for _ in range(count)] + [4 * share] * 3
+    start = 0
+    for step, size in enumerate(sizes):
+        assert (order.size(step), order.offset(step)) == (size, start)
+        expected = [plain.batch(place) for place in range(start, start + size)]
+        for index in (0, 1):
+            assert np.array_equal(order.batch(step)[index], np.concatenate([one[index] for one in expected]))
+        start += size
+
+
+@LAW
+@given(n=st.integers(1, 60), batch_size=st.integers(1, 40), phases=PHASES, seed=SEEDS, epochs=st.floats(0.1, 4))
+def test_with_growing_batches_each_sample_stands_once_in_every_epoch(n, batch_size, phases, seed, epochs):
+    order = Order(n, batch_size, seed, phases)
+    steps = order.steps(epochs)
+    assert order.offset(steps) >= epochs * n - 1e-6
+    assert steps == 1 or order.offset(steps - 1) < epochs * n
+    batches = [order.batch(step) for step in range(steps)]
+    positions, when = (np.concatenate([batch[index] for batch in batches]) for index in (0, 1))
+    for epoch in range(int(epochs)):
+        assert np.array_equal(np.sort(positions[when == epoch]), np.arange(n))
+
+
+@LAW
+@given(n=st.integers(1, 500), share=st.integers(1, 16), phases=PHASES, seed=SEEDS, step=st.integers(0, 40))
+def test_growing_batches_are_shared_in_order_by_any_number_of_ranks(n, share, phases, seed, step):
+    order = Order(n, share * 4, seed, phases)
+    for index in (0, 1):
+        for world in (2, 4):
+            parts = [order.batch(step, rank, world)[index] for rank in range(world)]
+            assert np.array_equal(np.concatenate(parts), order.batch(step)[index])
+
+
+@LAW
+@given(samples=st.floats(1, 1e6), level=st.integers(1, 64), doublings=st.integers(1, 8))
+def test_doubling_phases_spend_even_shares_of_the_samples(samples, level, doublings):
+    batch_size = level << doublings
+    phases = doubling_phases(samples, batch_size, doublings)
+    assert [size for _, size in phases] == [level << turn for turn in range(doublings)]
+    for count, size in phases:
+        assert count >= 1
+        assert count == 1 or abs(count * size - samples / doublings) <= size / 2
+
+
+def test_a_phase_without_batches_is_refused():
+    with pytest.raises(ValueError, match="at least one sample"):
+        Order(10, 4, 0, [(0, 2)])
 
 
 # --- numbers --------------------------------------------------------------------------------------------

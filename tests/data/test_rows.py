@@ -60,6 +60,12 @@ def test_few_mapped_shards_give_the_same_rows(images: FixedRows) -> None:
     assert len(images._open) == 1
 
 
+def test_few_mapped_shards_give_the_same_ragged_rows(tokens: RaggedRows) -> None:
+    tokens.most_open = 1
+    assert [tokens.values(i).tolist() for i in range(7)] == [one.tolist() for one in TOKENS]
+    assert len(tokens._open) == 1
+
+
 def test_ragged_rows_are_padded_with_zeros_to_the_longest(tokens: RaggedRows) -> None:
     found = tokens[[2, 5, 0]]
     assert found.tolist() == [[1, 2, 3, 4, 5, 6, 7], [0] * 7, [1, 2, 3, 0, 0, 0, 0]]

@@ -23,6 +23,8 @@ from bessemer.errors import DataError
 TEXTS = [f"The quick brown fox number {i} jumps over the lazy dog, naïve {i * 7} times." for i in range(200)]
 BPE = train_tokenizer(TEXTS, TokenizerConfig(vocabulary=400))
 WORDPIECE = train_tokenizer(TEXTS, TokenizerConfig(kind="wordpiece", vocabulary=400, lowercase=True))
+ENDED = train_tokenizer(TEXTS, TokenizerConfig(vocabulary=400))
+ENDED.add_end()
 SCRIPT = """
 from bessemer.data.config import TokenizerConfig
 from bessemer.data.tokenize import train_tokenizer
@@ -140,3 +142,27 @@ def test_files_that_are_no_tokenizer(content: str, tmp_path: Path) -> None:
         load_tokenizer(file)
     with pytest.raises(DataError, match="cannot be read"):
         load_tokenizer(tmp_path / "absent.json")
+
+
+@given(st.text())
+def test_bytes_of_tokens_sum_to_those_of_the_text(text: str) -> None:
+    assert ENDED.byte_lengths()[ENDED.encode(text)].sum() == len(text.encode("utf-8"))
+    assert ENDED.end not in ENDED.encode(text + "[END]")
+
+
+def test_an_end_is_added_once_and_stands_for_no_byte() -> None:
+    encoder = TextEncoder(Tokenizer.from_str(BPE.to_json()))
+    assert encoder.end is None
+    before = encoder.vocabulary
+    assert encoder.add_end() == encoder.add_end() == encoder.end == before
+    assert encoder.vocabulary == before + 1 == len(encoder.byte_lengths())
+    assert encoder.byte_lengths()[[0, 1, 2, before]].tolist() == [0, 0, 0, 0]
+    assert TextEncoder(Tokenizer.from_str(encoder.to_json())).end == before
+
+
+@pytest.mark.parametrize(
+    "config", [TokenizerConfig(kind="wordpiece", vocabulary=400), TokenizerConfig(vocabulary=400, lowercase=True)]
+)
+def test_bytes_are_told_only_where_text_comes_back_exactly(config: TokenizerConfig) -> None:
+    with pytest.raises(DataError, match="to the last byte"):
+        train_tokenizer(TEXTS, config).byte_lengths()

@@ -1,7 +1,8 @@
-"""SIGKILL at any moment of a run: the same command goes on, to the same bytes."""
+"""Rows 2, 13 and 14: SIGKILL and signals at any moment of a run: the same command goes on, to the same bytes."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -99,6 +100,23 @@ def test_ten_kills_at_seeded_file_operations_change_no_byte(undisturbed: Path, t
     assert_same(folder, undisturbed)
 
 
+def test_thirty_kills_of_training_lose_at_most_one_interval(tmp_path: Path) -> None:
+    """Also within saves, in the thread that trains and in the one that saves."""
+    script = Path(__file__).with_name("kills.py")
+    words = [sys.executable, str(script), str(tmp_path), "30", "0"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = json.loads(done.stdout)
+    assert len(rows) >= 30
+    assert sum(row["leftovers"] > 0 for row in rows) >= 5  # that many died within a save
+    for row in rows:
+        assert row["saved"] >= row["before"]  # what was committed stays
+        assert row["saved"] >= row["done"] - 1 or not row["waits"]  # it saves after every step
+        assert row.get("ended_the_same", True)
+    assert sum("ended_the_same" in row for row in rows) >= 5
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize("seed", range(10))
@@ -149,7 +167,8 @@ def read(path: Path) -> str:
         return ""  # the process ended meanwhile
 
 
-def test_sigterm_saves_and_exits_130(undisturbed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_signal_saves_and_exits_130(number: int, undisturbed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words = command(folder, "--set", "train.checkpoint_seconds=1000")  # nothing is saved but by the signal
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
@@ -158,7 +177,7 @@ def test_sigterm_saves_and_exits_130(undisturbed: Path, tmp_path: Path) -> None:
             assert process.poll() is None
             time.sleep(0.05)
         time.sleep(0.5)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         said = process.stderr.read()
     assert process.returncode == 130, said
     assert "run the same command to go on" in said

@@ -68,6 +68,7 @@ def train(runtime: Runtime, work: Path | None = None, at_step: Callable[[int], N
         optimizer=OptimizerConfig(learning_rate=0.02),
         label_smoothing=0.1,
         mixup=0.4,
+        stochastic_depth=0.3,
         ema=0.5,
         precision="fp32",
     ).model_copy(update={"checkpoint_seconds": 1e-9})

@@ -13,8 +13,8 @@ from torch import nn
 
 from bessemer.train import checkpoint
 from bessemer.train.checkpoint import TrainState, load_checkpoint, save_checkpoint
-from bessemer.train.config import OptimizerConfig
 from bessemer.train.optimizer import build_optimizer
+from bessemer.train.optimizer_config import OPTIMIZER_KEYS, OptimizerConfig
 
 FILES = ["manifest.json", "methods.safetensors", "model.safetensors", "optimizer.safetensors", "state.json"]
 
@@ -63,7 +63,7 @@ def newest(work: Path) -> Path:
     return work / "checkpoint-000000020"
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", OPTIMIZER_KEYS)
 def test_a_state_comes_back_bit_for_bit(name: str, tmp_path: Path, notes: Any) -> None:
     state = state_at(5, name)
     save_checkpoint(tmp_path, state)
@@ -73,12 +73,12 @@ def test_a_state_comes_back_bit_for_bit(name: str, tmp_path: Path, notes: Any) -
     assert_same(vars(state), vars(loaded))
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", OPTIMIZER_KEYS)
 def test_an_optimizer_goes_on_from_a_checkpoint_as_if_never_stopped(name: str, tmp_path: Path, notes: Any) -> None:
     def net_and_optimizer() -> tuple[nn.Module, torch.optim.Optimizer]:
-        net = nn.Linear(3, 2)
-        nn.init.constant_(net.weight, 0.3)
-        nn.init.constant_(net.bias, 0.1)
+        net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2))
+        for parameter in net.parameters():
+            nn.init.constant_(parameter, 0.3 if parameter.ndim > 1 else 0.1)
         return net, build_optimizer(net, OptimizerConfig(name=name, learning_rate=0.1))
 
     def step(net: nn.Module, optimizer: torch.optim.Optimizer) -> None:

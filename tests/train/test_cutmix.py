@@ -122,7 +122,7 @@ def test_smoothed_targets_are_mixed(task: Classify, batch: Batch) -> None:
 def test_with_mixup_it_comes_first_and_both_mix_images_and_labels_alike(task: Classify, batch: Batch) -> None:
     """Each picture is as bright as its label is high, so brightness tells how much of each label is in it."""
     config = TrainConfig(batch_size=16, ghost_batch=16, cutmix=1.0, mixup=1.0)
-    methods = standard_methods(config, task, 0)
+    methods = standard_methods(config, task, 0, 12)
     assert [method.name for method in methods] == ["cutmix", "mixup"]
     levels = batch.targets.to(torch.uint8).reshape(-1, 1, 1, 1) * 100
     mixed = replace(batch, inputs=levels.expand(16, 8, 8, 1))

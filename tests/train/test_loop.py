@@ -334,6 +334,6 @@ def test_shares_without_whole_groups_are_refused(model: nn.Module, task: Classif
 
 
 def test_settings_switch_methods_on_in_a_fixed_order(task: Classify) -> None:
-    assert standard_methods(TrainConfig(), task, 0) == []
-    names = [method.name for method in standard_methods(CONFIG, task, 0)]
+    assert standard_methods(TrainConfig(), task, 0, 12) == []
+    names = [method.name for method in standard_methods(CONFIG, task, 0, 12)]
     assert names == ["label_smoothing", "mixup", "ema"]

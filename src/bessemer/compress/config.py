@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from bessemer.config import Config
-from bessemer.train.config import OptimizerConfig, TrainConfig
+from bessemer.train.config import TrainConfig
+from bessemer.train.optimizer_config import OptimizerConfig
 
 
 class ContractConfig(Config):

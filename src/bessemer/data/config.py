@@ -9,12 +9,13 @@ from pydantic import Field, model_validator
 from bessemer.config import Config
 
 Modality = Literal["image", "text", "audio"]
-BUILT_IN = ("digits",)
+BUILT_IN = {"digits": "scikit-learn", "stdlib": "Python"}  # sources that come with a package
 MODALITY_OF: dict[str, Modality] = {
     "digits": "image",
     "idx": "image",
     "image_folder": "image",
     "text_folder": "text",
+    "stdlib": "text",
     "audio_folder": "audio",
 }
 
@@ -42,7 +43,7 @@ class ColumnsConfig(Config):
     audio: str | None = Field(
         None, description="column of sound files (paths from the table's folder) or of their bytes"
     )
-    label: str = Field("label", description="column of the class")
+    label: str | None = Field("label", description="column of the class; not read for task: language")
     split: str | None = Field(None, description="column that says train, validation or test")
 
     @property
@@ -61,9 +62,12 @@ class ColumnsConfig(Config):
 class SourceConfig(Config):
     """One place that data comes from."""
 
-    source: Literal["digits", "idx", "image_folder", "text_folder", "audio_folder", "table", "dataset"] = Field(
+    source: Literal[
+        "digits", "idx", "image_folder", "text_folder", "audio_folder", "table", "dataset", "stdlib"
+    ] = Field(
         description="digits, idx (MNIST's files), a folder per class (also inside a zip or tar file), "
-        "a table (CSV, TSV, JSONL, Parquet), or a data set that Hugging Face datasets saved to disk"
+        "a table (CSV, TSV, JSONL, Parquet), a data set that Hugging Face datasets saved to disk, or stdlib, the "
+        "source files of the running Python; for task: language, text_folder is any folder or file of text"
     )
     path: str | None = Field(None, description="folder or file of the data; relative to the recipe")
     columns: ColumnsConfig | None = Field(None, description="of a table or data set")
@@ -81,7 +85,9 @@ class SourceConfig(Config):
     @model_validator(mode="after")
     def _path_fits_source(self) -> SourceConfig:
         if self.source in BUILT_IN and self.path is not None:
-            raise ValueError(f"source {self.source} comes with scikit-learn and takes no path; remove data.path")
+            raise ValueError(
+                f"source {self.source} comes with {BUILT_IN[self.source]} and takes no path; remove data.path"
+            )
         if self.source not in BUILT_IN and self.path is None:
             raise ValueError(f"source {self.source} needs data.path, the folder or file of the data")
         tabular = self.source in ("table", "dataset")
@@ -109,7 +115,12 @@ class TokenizerConfig(Config):
     """How text becomes numbers."""
 
     kind: Literal["bpe", "wordpiece"] = Field("bpe", description="byte-level BPE, or WordPiece")
-    vocabulary: int = Field(8000, ge=300, le=65_000, description="size of a vocabulary that is trained here")
+    vocabulary: int | None = Field(
+        8000,
+        ge=300,
+        le=65_000,
+        description="size of a vocabulary that is trained here; null, for language, goes by the size of the text",
+    )
     lowercase: bool = False
     path: str | None = Field(None, description="a tokenizer.json to use in place of a trained one")
 
@@ -119,6 +130,9 @@ class TextConfig(Config):
 
     html: Literal["auto", "keep"] = Field(
         "auto", description="auto takes the text out of HTML; keep leaves markup"
+    )
+    white_space: Literal["normalize", "keep"] = Field(
+        "normalize", description="keep leaves every space and line end as it is, as task: language does"
     )
     min_characters: int = Field(20, ge=1, description="shorter documents are set aside")
     piece_characters: int = Field(1000, ge=100, description="about so many characters make a piece")

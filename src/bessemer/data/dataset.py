@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,11 +23,12 @@ from bessemer.data.accounts import kept_names
 from bessemer.data.augment.image import augment as augment_images
 from bessemer.data.config import AugmentConfig
 from bessemer.data.mixture import Mixture
-from bessemer.data.order import U64, Order, key
+from bessemer.data.order import U64, Order, Phase, key, mix
 from bessemer.data.rows import FixedRows, RaggedRows, Rows, View
 from bessemer.data.rows import positions as positions_of
 from bessemer.data.show import excerpt, show
 from bessemer.data.split import SPLITS
+from bessemer.data.stream import IGNORED, Stream, Windows
 
 Augment = Callable[[NDArray[Any], U64, NDArray[np.int64], int], NDArray[Any]]
 
@@ -52,8 +54,9 @@ class Batch:
 class Samples:
     """Labelled samples: inputs by position, labels int64 (N,), ids uint64 (N,), and of which source each is.
 
-    Inputs are an array (N, ...) or rows on disk: images uint8 (H, W, C), clips int16 (T,), or tokens int32, which
-    are padded with zeros to the longest of those that are read together.
+    For language, labels are rows of targets (N, T). Inputs are an array (N, ...) or rows on disk: images uint8
+    (H, W, C), clips int16 (T,), or tokens int32, which are padded with zeros to the longest of those that are read
+    together.
     """
 
     inputs: Rows
@@ -104,6 +107,16 @@ class Dataset:
     def split(self, name: str) -> Samples:
         """All samples of `train`, `validation` or `test`; their inputs stay on disk until they are asked for."""
         return self.samples.select(self.positions(name))
+
+    def windows(self, name: str, context: int) -> Samples:
+        """A split's stream in windows (only for language): inputs int32 and targets int64, each (N, context).
+
+        Behind the end of the stream inputs are 0 and targets IGNORED.
+        """
+        stream = Stream(self._folder, self.about["streams"][name])
+        inputs, targets = Windows(stream, context, 0, 0, "i4"), Windows(stream, context, 1, IGNORED, "i8")
+        ids = mix(np.arange(len(inputs), dtype=np.uint64) ^ key(SPLITS.index(name), 0x11D))
+        return Samples(inputs, cast("NDArray[np.int64]", targets), ids)
 
     def texts(self, name: str) -> Sequence[str]:
         """The texts of a split, in its order (only for text)."""
@@ -172,6 +185,11 @@ def _augment_tokens(
     return augment_tokens(tokens, config, ids, epochs, seed, mask)
 
 
+def as_they_are(inputs: NDArray[Any], ids: U64, epochs: NDArray[np.int64], seed: int) -> NDArray[Any]:
+    """No random changes."""
+    return inputs
+
+
 def augment_seed(seed: int) -> int:
     """The seed of random changes in a run of this seed."""
     return int(key(seed, 0xA06) >> np.uint64(1))
@@ -201,6 +219,12 @@ class Batches:
         self.augment = partial(_augment_images, settings) if isinstance(settings, AugmentConfig) else settings
         self.seed = augment_seed(seed)
 
+    def growing(self, phases: Sequence[Phase]) -> Batches:
+        """The same samples with (batches, size) phases before the batches of full size."""
+        other = copy.copy(self)
+        other.order = Order(self.order.n, self.order.batch_size, self.order.seed, phases)
+        return other
+
     def batch(self, step: int, rank: int = 0, world: int = 1) -> Batch:
         """This rank's share of global batch `step`."""
         positions, epochs = self.order.batch(step, rank, world)
@@ -208,7 +232,7 @@ class Batches:
             positions = self.mixture.positions(positions, epochs)
         some = self.samples.at(positions)
         inputs = self.augment(np.asarray(some.inputs), some.ids, epochs, self.seed)
-        first = rank * (self.order.batch_size // world)
+        first = rank * (self.order.size(step) // world)
         return Batch(torch.from_numpy(inputs), torch.from_numpy(some.labels), some.ids, step, first)
 
     def from_step(self, start: int, stop: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:

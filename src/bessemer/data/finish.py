@@ -32,13 +32,11 @@ class Chosen:
         """The stored bytes of the kept rows, or of those at some of their places."""
         rows = self.rows if which is None else self.rows[which]
         path = self.staged.folder / "payload.bin"
-        for start in range(0, len(rows), BLOCK):
-            flat = np.memmap(
-                path, np.uint8, "r"
-            )  # opened again for each block, so that what was read can be let go
-            for row in rows[start : start + BLOCK]:
-                begin = int(self.staged.starts[row])
-                yield np.array(flat[begin : begin + int(self.staged.sizes[row])])
+        for start in range(0, len(rows), BLOCK):  # all is mapped again for each block, to let go what was read
+            flat, some = np.memmap(path, np.uint8, "r"), rows[start : start + BLOCK]
+            begins = self.staged.starts[some]
+            for begin, end in zip(begins, begins + self.staged.sizes[some], strict=True):
+                yield np.array(flat[begin:end])
 
     @property
     def train(self) -> NDArray[np.int64]:
@@ -120,13 +118,13 @@ def finish_text(config: DataConfig, settled: dict[str, Any], chosen: Chosen, out
     if settings.path is not None:
         tokenizer = load_tokenizer(Path(settings.path))
     else:
-        tokenizer = train_tokenizer(_training_texts(chosen), settings)
+        tokenizer = train_tokenizer(training_texts(chosen), settings)
     (out / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
     texts = write_ragged(out, "texts", chosen.payloads(), "|u1", TEXTS_PER_SHARD)
     counted = array("i")  # four bytes a text, where a list of numbers takes forty
 
     def tokens() -> Iterator[NDArray[np.int32]]:
-        for block in _blocks(chosen.payloads()):
+        for block in blocks_of_texts(chosen.payloads()):
             for found in tokenizer.encode_batch(block):
                 counted.append(len(found))
                 yield found[: config.text.max_tokens]
@@ -150,6 +148,7 @@ def finish_text(config: DataConfig, settled: dict[str, Any], chosen: Chosen, out
         },
         "preprocess": {
             "html": config.text.html,
+            "white_space": config.text.white_space,
             "piece_characters": config.text.piece_characters if config.unit == "piece" else None,
             "max_tokens": config.text.max_tokens,
             **settled,
@@ -157,7 +156,7 @@ def finish_text(config: DataConfig, settled: dict[str, Any], chosen: Chosen, out
     }
 
 
-def _training_texts(chosen: Chosen) -> Iterator[str]:
+def training_texts(chosen: Chosen) -> Iterator[str]:
     """Texts of the training split, evenly thinned where they are more than a tokenizer needs."""
     train = chosen.train
     total = int(chosen.staged.sizes[chosen.rows[train]].sum())
@@ -165,7 +164,8 @@ def _training_texts(chosen: Chosen) -> Iterator[str]:
     return (text.tobytes().decode("utf-8") for text in chosen.payloads(train[::step]))
 
 
-def _blocks(payloads: Iterator[NDArray[np.uint8]]) -> Iterator[list[str]]:
+def blocks_of_texts(payloads: Iterator[NDArray[np.uint8]]) -> Iterator[list[str]]:
+    """Stored texts, decoded, some of them at once."""
     block: list[str] = []
     for payload in payloads:
         block.append(payload.tobytes().decode("utf-8"))

@@ -10,6 +10,8 @@ The same mixing function gives the random numbers of augmentation, keyed by samp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,27 +58,54 @@ def permute(index: NDArray[np.int64], n: int, seed: np.uint64) -> NDArray[np.int
     return out.astype(np.int64)
 
 
+Phase = tuple[int, int]  # so many batches, of such a size
+
+
 class Order:
     """The endless, batch-wise order of `n` samples: each once in every epoch, batches of equal size.
 
-    Batches run on over the edge of an epoch, so none is short and none is dropped.
+    Batches run on over the edge of an epoch, so none is short and none is dropped. `phases` (batches, size) come
+    before those of `batch_size`, for batches that grow.
     """
 
-    def __init__(self, n: int, batch_size: int, seed: int) -> None:
-        if n < 1 or batch_size < 1:
+    def __init__(self, n: int, batch_size: int, seed: int, phases: Sequence[Phase] = ()) -> None:
+        if n < 1 or batch_size < 1 or any(count < 1 or size < 1 for count, size in phases):
             raise ValueError(f"need at least one sample and a batch of one, got n={n}, batch_size={batch_size}")
         self.n = n
         self.batch_size = batch_size
         self.seed = seed
+        self.phases = list(phases)
 
     def steps(self, epochs: float) -> int:
         """Number of batches in so many epochs, rounded up, at least one."""
-        return max(1, int(np.ceil(epochs * self.n / self.batch_size)))
+        before, left = 0, epochs * self.n
+        for count, size in self.phases:
+            if left <= count * size:
+                return max(1, before + int(np.ceil(left / size)))
+            before, left = before + count, left - count * size
+        return max(1, before + int(np.ceil(left / self.batch_size)))
+
+    def size(self, step: int) -> int:
+        """Samples of global batch `step`."""
+        for count, size in self.phases:
+            if step < count:
+                return size
+            step -= count
+        return self.batch_size
+
+    def offset(self, step: int) -> int:
+        """Samples of all batches before global batch `step`."""
+        before = 0
+        for count, size in self.phases:
+            if step < count:
+                return before + step * size
+            before, step = before + count * size, step - count
+        return before + step * self.batch_size
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions of the samples, and their epochs, in this rank's even share of global batch `step`."""
-        share = self.batch_size // world
-        start = step * self.batch_size + rank * share
+        share = self.size(step) // world
+        start = self.offset(step) + rank * share
         place = np.arange(start, start + share, dtype=np.int64)
         epochs, within = place // self.n, place % self.n
         positions = np.empty_like(within)
@@ -84,3 +113,14 @@ class Order:
             here = epochs == epoch
             positions[here] = permute(within[here], self.n, key(self.seed, int(epoch)))
         return positions, epochs
+
+
+def doubling_phases(samples: float, batch_size: int, doublings: int) -> list[Phase]:
+    """Phases of batches that grow from batch_size / 2^doublings by doubling, each over an even share of `samples`.
+
+    Small batches early cost little, since gradients then agree between samples (Smith, Kindermans, Ying and Le,
+    "Don't decay the learning rate, increase the batch size", 2018; McCandlish et al., "An empirical model of
+    large-batch training", 2018).
+    """
+    sizes = [batch_size >> (doublings - level) for level in range(doublings)]
+    return [(max(1, round(samples / doublings / size)), size) for size in sizes]

@@ -6,10 +6,12 @@ Every row is accounted for: kept + quarantined + duplicates + leaks = rows. What
 
 from __future__ import annotations
 
+import ctypes
 import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -22,6 +24,7 @@ from bessemer.data.accounts import Fates, settle, write_quarantine, write_rows
 from bessemer.data.config import DataConfig
 from bessemer.data.finish import FINISH, Chosen, histogram
 from bessemer.data.ingest import Cleaner, Job, Task, in_order, ingest
+from bessemer.data.language import finish_language
 from bessemer.data.order import mix
 from bessemer.data.review import review_labels
 from bessemer.data.source import open_source
@@ -43,44 +46,79 @@ class Selection:
 
 
 def prepare(
-    config: DataConfig, seed: int, out: Path, progress: Progress = SILENT, workers: int | None = None
+    config: DataConfig,
+    seed: int,
+    out: Path,
+    progress: Progress = SILENT,
+    workers: int | None = None,
+    labelled: bool = True,
 ) -> dict[str, Any]:
     """Read the sources, write the prepared data set into `out`, and return what `dataset.json` says.
 
-    The result does not depend on `workers`, the number of processes. Raises DataError where the data is missing,
-    broken beyond `max_quarantined`, or too small to split.
+    The result does not depend on `workers`, the number of processes. With `labelled=False` rows are documents for
+    language modelling, and no label is asked for. Raises DataError where the data is missing, broken beyond
+    `max_quarantined`, or too small to split.
     """
     workers = workers or available_threads()
-    job = Job([open_source(one) for one in config.sources], cleaner_for(config))
+    job = Job([open_source(one, labelled) for one in config.sources], cleaner_for(config))
     refuse_empty_folders(config, job)
     selection = choose_rows(job, config, seed, workers)
     if job.cleaner.needs_survey:
         progress.note("looking at the data")
-        looks = in_order(job, "survey", tasks(job, selection), workers)
-        job.cleaner.settle(chain.from_iterable(looks))
+        looks = chain.from_iterable(in_order(job, "survey", tasks(job, selection), workers))
+        job.cleaner.settle(map(copy, looks))  # an array would keep the bytes that it came in from its worker
+        give_back()
     staging = out / "staging"
     staged = ingest(job, staging, SPLITS, lambda: tasks(job, selection), workers, progress, selection.total)
     check_quarantined(config, staged)
-    classes, labels = name_classes(job, staged)
+    give_back()
     progress.note("looking for copies")
-    fates = settle(config, staged, labels, classes, job.cleaner.settled)
-    classes, labels = without_rare(classes, labels, fates)
-    split = choose_splits(config.split, staged, fates.kept, labels, seed)
-    check_splits(classes, labels, fates, split)
-    chosen = Chosen(staged, fates.kept, split)
-    kept = labels[fates.kept].astype(np.int64)
-    about = describe(config, job, staged, classes, kept, fates, chosen)
-    about |= FINISH[config.modality](config, job.cleaner.settled, chosen, out)
-    about |= review_labels(config, about, chosen, kept, seed, out)
-    np.save(out / "labels.npy", kept)
-    np.save(out / "ids.npy", staged.ids[fates.kept])
-    np.save(out / "split.npy", split)
-    np.save(out / "sources.npy", staged.sources[fates.kept])
-    write_rows(staged, fates, split, SPLITS, out / "rows.arrow")
-    write_quarantine(staged, fates, job, tasks(job, selection), out / "quarantine.arrow")
+    about, chosen, labels = account(config, job, selection, staged, seed, out, 2 if labelled else 1)
+    give_back()
+    finish = FINISH[config.modality] if labelled else finish_language
+    about |= finish(config, job.cleaner.settled, chosen, out)
+    give_back()
+    if labelled:
+        about |= review_labels(config, about, chosen, labels, seed, out)
     shutil.rmtree(staging)
     (out / "dataset.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     return about
+
+
+def account(
+    config: DataConfig,
+    job: Job,
+    selection: Selection,
+    staged: Staged,
+    seed: int,
+    out: Path,
+    least: int = 2,
+) -> tuple[dict[str, Any], Chosen, NDArray[np.int32]]:
+    """Decide on every row and write what is known of it; returns the report, the kept rows and their labels.
+
+    Raises DataError where there are fewer than `least` classes.
+    """
+    classes, labels = name_classes(job, staged, least)
+    fates = settle(config, staged, labels, classes, job.cleaner.settled)
+    classes, labels = without_rare(classes, labels, fates, least)
+    chosen = Chosen(staged, fates.kept, choose_splits(config.split, staged, fates.kept, labels, seed))
+    check_splits(classes, labels, fates, chosen.split)
+    kept = labels[chosen.rows]
+    about = describe(config, job, staged, classes, kept, fates, chosen)
+    np.save(out / "labels.npy", kept.astype(np.int64))
+    np.save(out / "ids.npy", staged.ids[chosen.rows])
+    np.save(out / "split.npy", chosen.split)
+    np.save(out / "sources.npy", staged.sources[chosen.rows])
+    write_rows(staged, fates, chosen.split, SPLITS, out / "rows.arrow")
+    write_quarantine(staged, fates, job, tasks(job, selection), out / "quarantine.arrow")
+    return about, chosen, kept
+
+
+def give_back() -> None:
+    """Return to the system what was freed: glibc keeps it where it lies between blocks in use (docs/log.md)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
+    if trim is not None:
+        trim(0)
 
 
 def refuse_empty_folders(config: DataConfig, job: Job) -> None:
@@ -120,9 +158,12 @@ def choose_rows(job: Job, config: DataConfig, seed: int, workers: int) -> Select
     """At most `config.limit` rows, every class and given split keeping its share."""
     if config.limit is None:
         return Selection()
-    counted = list(in_order(job, "count", tasks(job, Selection()), workers))
     kinds: dict[tuple[str | None, str], int] = {}
-    groups = np.array([kinds.setdefault(row, len(kinds)) for rows in counted for row in rows], np.int64)
+    counted = [
+        np.array([kinds.setdefault(row, len(kinds)) for row in rows], np.int32)
+        for rows in in_order(job, "count", tasks(job, Selection()), workers)
+    ]
+    groups = np.concatenate([np.empty(0, np.int32), *counted])
     if config.limit >= len(groups):
         return Selection(total=len(groups))
     wanted = np.zeros(len(groups), bool)
@@ -131,7 +172,7 @@ def choose_rows(job: Job, config: DataConfig, seed: int, workers: int) -> Select
     return Selection(np.split(wanted, ends[:-1]), config.limit)
 
 
-def name_classes(job: Job, staged: Staged) -> tuple[list[str], NDArray[np.int32]]:
+def name_classes(job: Job, staged: Staged, least: int = 2) -> tuple[list[str], NDArray[np.int32]]:
     """The classes in order, and for each row the place of its class, NO_LABEL where it has none."""
     known = job.sources[0].classes
     classes = known if known is not None and len(job.sources) == 1 else sorted(staged.names)
@@ -142,18 +183,18 @@ def name_classes(job: Job, staged: Staged) -> tuple[list[str], NDArray[np.int32]
     codes = np.array([*(place[name] for name in staged.names), NO_LABEL], np.int32)
     labels = codes[staged.labels]
     present = np.unique(labels[~staged.rejected])
-    if len(present) < 2:
+    if len(present) < least:
         only = classes[int(present[0])] if len(present) else "none"
         raise DataError(f"only one class in the data ({only})", "a classifier needs at least two classes")
     return list(classes), labels
 
 
 def without_rare(
-    classes: list[str], labels: NDArray[np.int32], fates: Fates
+    classes: list[str], labels: NDArray[np.int32], fates: Fates, least: int = 2
 ) -> tuple[list[str], NDArray[np.int32]]:
     """The classes that are left after those with too few samples were set aside, and the labels among them."""
     left = [index for index in range(len(classes)) if index not in fates.rare]
-    if len(left) < 2:
+    if len(left) < least:
         raise DataError("fewer than two classes have enough usable samples", "add data, or lower data.min_class")
     codes = np.full(len(classes) + 1, NO_LABEL, np.int32)
     codes[left] = np.arange(len(left))
@@ -202,7 +243,7 @@ def describe(
     job: Job,
     staged: Staged,
     classes: list[str],
-    labels: NDArray[np.int64],
+    labels: NDArray[np.int32],
     fates: Fates,
     chosen: Chosen,
 ) -> dict[str, Any]:

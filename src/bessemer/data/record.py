@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BROKEN, FILTERED = "broken", "filtered"
+DOCUMENT = "document"  # the label of all rows where none is asked for
 
 
 class Rejected(Exception):

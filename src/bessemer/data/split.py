@@ -16,7 +16,7 @@ from bessemer.data.staging import UNSET, Staged
 SPLITS = ("train", "validation", "test")
 
 
-def class_ranks(labels: NDArray[np.int64], ids: U64, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def class_ranks(labels: NDArray[np.integer], ids: U64, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Each sample's rank in the shuffled list of its class, and the size of that class."""
     shuffled = np.lexsort((np.arange(len(ids)), mix(ids ^ key(seed, 0x5B117))))
     ranks, sizes = np.empty(len(ids), np.int64), np.empty(len(ids), np.int64)
@@ -27,7 +27,7 @@ def class_ranks(labels: NDArray[np.int64], ids: U64, seed: int) -> tuple[NDArray
     return ranks, sizes
 
 
-def take_share(labels: NDArray[np.int64], ids: U64, share: float, seed: int) -> NDArray[np.bool_]:
+def take_share(labels: NDArray[np.integer], ids: U64, share: float, seed: int) -> NDArray[np.bool_]:
     """Choose `share` of every class, rounded, but at least one and never all of it."""
     ranks, sizes = class_ranks(labels, ids, seed)
     wanted = np.rint(share * sizes).astype(np.int64).clip(1, np.maximum(sizes - 1, 1))
@@ -35,7 +35,7 @@ def take_share(labels: NDArray[np.int64], ids: U64, share: float, seed: int) -> 
     return chosen
 
 
-def take_count(groups: NDArray[np.int64], ids: U64, count: int, seed: int) -> NDArray[np.int64]:
+def take_count(groups: NDArray[np.integer], ids: U64, count: int, seed: int) -> NDArray[np.int64]:
     """Positions, ascending, of `count` samples in which every group keeps its share."""
     ranks, sizes = class_ranks(groups, ids, seed)
     return np.sort(np.argsort((ranks + 0.5) / sizes, kind="stable")[:count])
@@ -49,7 +49,7 @@ def choose_splits(
     split = np.where(given == UNSET, 0, given).astype(np.uint8)
     # Parts of one file share a group, which falls into one split as a whole.
     groups, first, member = np.unique(staged.groups[rows], return_index=True, return_inverse=True)
-    group_labels = labels[rows][first].astype(np.int64)
+    group_labels = labels[rows][first]
     for name, share in (("test", config.test), ("validation", config.validation)):
         code = SPLITS.index(name)
         if (given == code).any():

@@ -1,19 +1,18 @@
 """The staging folder: every row of the input after cleaning.
 
-What is known of each row goes to disk; in memory a row costs about 50 bytes of numbers, so ten times the input
-costs little more memory.
+What is known of each row goes to disk, its numbers too: each column is a file that is mapped when it is asked for
+and let go after. So a row costs memory only in the steps that compare all rows.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +24,7 @@ from bessemer.data.record import BROKEN
 NO_LABEL = -1
 UNSET = 255
 SHOWN_TOTAL = 256 << 20
+T = TypeVar("T", bound=np.generic)
 
 ROW_SCHEMA = pa.schema(
     [
@@ -51,17 +51,6 @@ QUARANTINE_SCHEMA = pa.schema(
         ("value", pa.large_binary()),
     ]
 )
-COLUMN_TYPES = {
-    "ids": "Q",
-    "groups": "Q",
-    "labels": "i",
-    "splits": "B",
-    "sources": "B",
-    "rejected": "B",
-    "sizes": "q",
-    "lengths": "f",
-}
-NUMPY = {name: np.dtype(code) for name, code in COLUMN_TYPES.items()}
 
 
 @dataclass
@@ -78,39 +67,70 @@ class Done:
     values: list[tuple[Any, ...]] = field(default_factory=list)
 
 
+class Column(Generic[T]):
+    """Numbers of all rows in a file; each use maps it anew, so that nothing of it stays in memory."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self.kind = kind
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, staged: Staged, owner: type) -> NDArray[T]:
+        if len(staged) == 0:
+            return np.empty(0, self.kind)  # an empty file cannot be mapped
+        return np.memmap(self.path(staged.folder), self.kind, "r")
+
+    def path(self, folder: Path) -> Path:
+        """The column's file."""
+        return folder / f"{self.name}.column"
+
+
 @dataclass(frozen=True)
 class Staged:
-    """All rows after cleaning: numbers in memory, names and payloads on disk.
+    """All rows after cleaning; numbers, names and payloads are on disk.
 
     `labels` are places in `names`, or NO_LABEL; `splits` are 0, 1, 2 (train, validation, test) or UNSET.
-    `signatures` has a line for each row that is not rejected.
+    `signatures` has a line for each row that is not rejected. Payloads have `sizes` and begin at `starts`.
     """
 
     folder: Path
     names: list[str]
-    ids: U64
-    groups: U64
-    labels: NDArray[np.int32]
-    splits: NDArray[np.uint8]
-    sources: NDArray[np.uint8]
-    rejected: NDArray[np.bool_]
-    sizes: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    lengths: NDArray[np.float32]
+    rows: int
     reasons: Counter[str]
     broken: int
     first_broken: str
     repairs: Counter[str]
-    signatures: NDArray[np.uint64] | None
+    signature_size: int
+
+    ids = Column(np.uint64)
+    groups = Column(np.uint64)
+    labels = Column(np.int32)
+    splits = Column(np.uint8)
+    sources = Column(np.uint8)
+    rejected = Column(np.bool_)
+    starts = Column(np.int64)
+    sizes = Column(np.int64)
+    lengths = Column(np.float32)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return self.rows
+
+    @property
+    def signatures(self) -> U64 | None:
+        """What the search for copies compares (N, S), mapped; None where there is nothing."""
+        if not self.signature_size:
+            return None
+        return np.memmap(self.folder / "signatures.bin", np.uint64, "r").reshape(-1, self.signature_size)
 
     def payload(self, row: int) -> bytes:
         """The stored bytes of one sample."""
         with (self.folder / "payload.bin").open("rb") as file:
             file.seek(int(self.starts[row]))
             return file.read(int(self.sizes[row]))
+
+
+COLUMNS = {name: column for name, column in vars(Staged).items() if isinstance(column, Column)}
 
 
 class Stager:
@@ -121,7 +141,7 @@ class Stager:
         self.folder = folder
         self.split_codes = {name: code for code, name in enumerate(splits)}
         self.names: dict[str, int] = {}
-        self.columns: dict[str, Any] = {name: array(code) for name, code in COLUMN_TYPES.items()}
+        self.rows = self.bytes = 0
         self.reasons: Counter[str] = Counter()
         self.repairs: Counter[str] = Counter()
         self.broken = 0
@@ -129,6 +149,9 @@ class Stager:
         self.signature_size = 0
         self._quarantined_bytes = 0
         self._open = ExitStack()
+        self._columns = {
+            name: self._open.enter_context(column.path(folder).open("wb")) for name, column in COLUMNS.items()
+        }
         self._payload = self._open.enter_context((folder / "payload.bin").open("wb"))
         self._signatures = self._open.enter_context((folder / "signatures.bin").open("wb"))
         self._rows = self._open.enter_context(pa.ipc.new_file(folder / "rows.arrow", ROW_SCHEMA))
@@ -143,21 +166,28 @@ class Stager:
         self._open.close()
 
     def __len__(self) -> int:
-        return len(self.columns["ids"])
+        return self.rows
 
     def add(self, done: Done) -> None:
         """Write what came of one task."""
         rows = done.rows
-        rows["row"] = list(range(len(self), len(self) + len(done.ids)))
+        rows["row"] = list(range(self.rows, self.rows + len(done.ids)))
         self._rows.write_batch(pa.RecordBatch.from_pydict(rows, ROW_SCHEMA))
-        self.columns["ids"].extend(done.ids)
-        self.columns["groups"].extend(done.groups)
-        self.columns["sizes"].extend(done.sizes)
-        self.columns["lengths"].extend(done.lengths)
-        self.columns["sources"].extend(rows["source"])
-        self.columns["labels"].extend(self._code(label) for label in rows["label"])
-        self.columns["splits"].extend(self.split_codes.get(split, UNSET) for split in rows["split"])
-        self.columns["rejected"].extend(reason is not None for reason in rows["reason"])
+        ends = list(accumulate(done.sizes, initial=self.bytes))
+        columns = {
+            "ids": done.ids,
+            "groups": done.groups,
+            "labels": [self._code(label) for label in rows["label"]],
+            "splits": [self.split_codes.get(split, UNSET) for split in rows["split"]],
+            "sources": rows["source"],
+            "rejected": [reason is not None for reason in rows["reason"]],
+            "starts": ends[:-1],
+            "sizes": done.sizes,
+            "lengths": done.lengths,
+        }
+        for name, values in columns.items():
+            self._columns[name].write(np.array(values, COLUMNS[name].kind).tobytes())
+        self.rows, self.bytes = self.rows + len(done.ids), ends[-1]
         self._payload.writelines(done.payloads)
         for signature in done.signatures:
             self.signature_size = len(signature)
@@ -186,27 +216,13 @@ class Stager:
 
     def staged(self) -> Staged:
         """All that was written; call it after the stager is closed."""
-        found = {name: np.frombuffer(values, NUMPY[name]) for name, values in self.columns.items()}
-        sizes = found["sizes"]
-        signatures = None
-        if self.signature_size:
-            path = self.folder / "signatures.bin"
-            signatures = np.memmap(path, np.uint64, "r").reshape(-1, self.signature_size)
         return Staged(
             folder=self.folder,
             names=list(self.names),
-            ids=found["ids"],
-            groups=found["groups"],
-            labels=found["labels"],
-            splits=found["splits"],
-            sources=found["sources"],
-            rejected=found["rejected"].astype(bool),
-            sizes=sizes,
-            starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])[:-1],
-            lengths=found["lengths"],
+            rows=self.rows,
             reasons=self.reasons,
             broken=self.broken,
             first_broken=self.first_broken,
             repairs=self.repairs,
-            signatures=signatures,
+            signature_size=self.signature_size,
         )

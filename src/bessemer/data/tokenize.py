@@ -22,9 +22,11 @@ from bessemer.errors import DataError
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-PAD, UNKNOWN, MASK = "[PAD]", "[UNK]", "[MASK]"
+PAD, UNKNOWN, MASK, END = "[PAD]", "[UNK]", "[MASK]", "[END]"
 PADS, MASKS = (PAD, "<pad>"), (MASK, "<mask>")
+ENDS = (END, "<|endoftext|>", "</s>", "<eos>")
 SPECIAL = [PAD, UNKNOWN, MASK]
+VOCABULARY = 8000  # where the settings leave it open
 MIN_FREQUENCY = 2  # a pair seen once says nothing of the language
 HEAD = 16  # characters for each token that is asked for; what they hold is nearly always enough
 LONGEST_WORD = 100  # characters of a word of WordPiece; longer ones are unknown
@@ -33,7 +35,8 @@ LONGEST_WORD = 100  # characters of a word of WordPiece; longer ones are unknown
 class TextEncoder:
     """A tokenizer whose id 0 pads. It pickles, and travels to workers.
 
-    `vocabulary` counts all ids, `pad` is 0, `mask` the id of the mask token. A foreign tokenizer whose id 0 is
+    `vocabulary` counts all ids, `pad` is 0, `mask` the id of the mask token, `end` that of the token that ends a
+    text (None before `add_end`). A foreign tokenizer whose id 0 is
     a word is moved up by one; one without a mask token is given one.
     """
 
@@ -44,10 +47,47 @@ class TextEncoder:
             tokenizer.add_special_tokens([MASK])
         self._tokenizer = tokenizer
         self._shift = 0 if _id(tokenizer, PADS) == 0 else 1
-        highest = max(tokenizer.get_vocab(with_added_tokens=True).values())
-        self.vocabulary: int = highest + 1 + self._shift
         self.pad = 0
         self.mask: int = (_id(tokenizer, MASKS) or 0) + self._shift
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of ids, padding included."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1 + self._shift
+
+    @property
+    def end(self) -> int | None:
+        """The id of the token that ends a text."""
+        found = _id(self._tokenizer, ENDS)
+        return None if found is None else found + self._shift
+
+    def add_end(self) -> int:
+        """Make sure that there is a token that ends a text; returns its id."""
+        if self.end is None:
+            self._tokenizer.add_special_tokens([END])
+        assert self.end is not None
+        return self.end
+
+    def byte_lengths(self) -> NDArray[np.int64]:
+        """Bytes of UTF-8 behind each token id (V,), 0 of special tokens: a text's tokens sum to its bytes.
+
+        Raises DataError where the tokenizer is no byte-level BPE that gives back every text exactly.
+        """
+        from tokenizers import pre_tokenizers
+
+        about = json.loads(self.to_json())
+        before, after = about["pre_tokenizer"] or {}, about["decoder"] or {}
+        exact = before.get("type") == after.get("type") == "ByteLevel" and not before.get("add_prefix_space")
+        signs = set(pre_tokenizers.ByteLevel.alphabet())  # each stands for one byte
+        tokens = self._tokenizer.get_vocab(with_added_tokens=False)
+        if about["normalizer"] is not None or not exact or not signs <= tokens.keys():
+            problem = "the tokenizer does not give back every text to the last byte"
+            raise DataError(problem, "leave out data.text.tokenizer.path, to train a byte-level BPE")
+        lengths = np.zeros(self.vocabulary, np.int64)
+        for token, number in tokens.items():
+            lengths[number + self._shift] = len(token)
+        lengths[[number + self._shift for number in self._tokenizer.get_added_tokens_decoder()]] = 0
+        return lengths
 
     def encode(self, text: str, max_tokens: int | None = None) -> NDArray[np.int32]:
         """Token ids int32 (T,), at most `max_tokens`, without padding."""
@@ -117,7 +157,7 @@ def _byte_level(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=config.vocabulary,
+        vocab_size=config.vocabulary or VOCABULARY,
         min_frequency=MIN_FREQUENCY,
         special_tokens=SPECIAL,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
@@ -144,9 +184,9 @@ def _word_piece(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
             file.write(json.dumps(text) + "\n")
         file.seek(0)
         trainer = trainers.WordPieceTrainer(
-            vocab_size=config.vocabulary,
+            vocab_size=config.vocabulary or VOCABULARY,
             min_frequency=MIN_FREQUENCY,
-            special_tokens=[*SPECIAL, *_inner_pieces(tokenizer, letters)][: config.vocabulary],
+            special_tokens=[*SPECIAL, *_inner_pieces(tokenizer, letters)][: config.vocabulary or VOCABULARY],
             show_progress=False,
         )
         tokenizer.train_from_iterator((json.loads(line) for line in file), trainer)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from bessemer.errors import DataError
 
 PREPROCESS, TOKENIZER = "preprocess.json", "tokenizer.json"
 Reader = Callable[[Path], NDArray[Any]]
+T = TypeVar("T")
 
 
 def reader(about: dict[str, Any], folder: Path) -> Reader:
@@ -53,25 +54,36 @@ def audio_reader(about: dict[str, Any], folder: Path) -> Reader:
 
 def text_reader(about: dict[str, Any], folder: Path) -> Reader:
     """Text files to token ids int32 (n, T), padded with 0: a row for each piece of the text."""
-    from bessemer.data.text.boilerplate import drop_lines
     from bessemer.data.text.cleaner import pieces
-    from bessemer.data.text.decode import decode
-    from bessemer.data.text.repair import clean_text
     from bessemer.data.tokenize import load_tokenizer
 
     tokenizer, longest = load_tokenizer(folder / TOKENIZER), int(about["max_tokens"])
-    html, repeated, size = str(about["html"]), frozenset(about.get("boilerplate", ())), about["piece_characters"]
+    size, text_of = about["piece_characters"], clean_reader(about)
 
     def read(path: Path) -> NDArray[np.int32]:
-        text, _ = clean_text(decode(path.read_bytes())[0], html)
-        shorter = drop_lines(text, repeated)
-        if shorter != text:
-            text, _ = clean_text(shorter, "keep")
+        text = text_of(path)
         found = tokenizer.encode_batch(pieces(text, size) if size else [text], longest)
         tokens = np.zeros((len(found), max([1, *map(len, found)])), np.int32)
         for row, one in zip(tokens, found, strict=True):
             row[: len(one)] = one
         return tokens
+
+    return read
+
+
+def clean_reader(about: dict[str, Any]) -> Callable[[Path], str]:
+    """A function from a text file to its text, cleaned as `about` says."""
+    from bessemer.data.text.boilerplate import drop_lines
+    from bessemer.data.text.decode import decode
+    from bessemer.data.text.repair import clean_text
+
+    html, spaces = str(about["html"]), str(about.get("white_space", "normalize"))
+    repeated = frozenset(about.get("boilerplate", ()))
+
+    def read(path: Path) -> str:
+        text, _ = clean_text(decode(path.read_bytes())[0], html, spaces)
+        shorter = drop_lines(text, repeated)
+        return text if shorter == text else clean_text(shorter, "keep", spaces)[0]
 
     return read
 
@@ -107,8 +119,8 @@ def is_of(path: Path, modality: str) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def read_one(read: Reader, path: Path) -> NDArray[Any]:
-    """The inputs of one file; raises Rejected also where the file cannot be opened."""
+def read_one(read: Callable[[Path], T], path: Path) -> T:
+    """The inputs, or text, of one file; raises Rejected also where the file cannot be opened."""
     try:
         return read(path)
     except OSError as error:

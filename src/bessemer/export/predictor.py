@@ -14,6 +14,7 @@ from bessemer.artifact import MANIFEST, open_artifact
 from bessemer.data.record import Rejected
 from bessemer.errors import ArtifactError, DataError
 from bessemer.export.inputs import PREPROCESS, read_one, reader
+from bessemer.export.language import LanguagePredictor
 from bessemer.export.session import OnnxModel
 
 MODEL = "model.onnx"
@@ -32,6 +33,18 @@ def find_export(path: Path) -> Path:
         f"{path}: no exported model in it",
         "finish the run: `bessemer run RECIPE` says what is missing, or why nothing shipped",
     )
+
+
+def open_predictor(path: Path, threads: int = 1) -> Predictor | LanguagePredictor:
+    """What puts an exported folder to use, by the task that its model was trained for."""
+    folder = find_export(path)
+    try:
+        about = json.loads((folder / PREPROCESS).read_text(encoding="utf-8"))
+    except ValueError:
+        about = None  # the predictor says what is damaged
+    if isinstance(about, dict) and about.get("task") == "language":
+        return LanguagePredictor(folder, about, threads)
+    return Predictor(path, threads)
 
 
 class Predictor:

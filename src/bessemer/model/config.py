@@ -20,6 +20,7 @@ class ResidualConfig(Config):
     widths: list[int] = Field([64, 128, 256], min_length=1, max_length=8)
     blocks: list[int] = Field([1, 1, 1], min_length=1, max_length=8)
     strides: list[int] = Field([2, 2, 2], min_length=1, max_length=8)
+    dropout: float = Field(0.0, ge=0, lt=1, description="of the features in front of the last layer")
 
     @model_validator(mode="after")
     def _stages_agree(self) -> ResidualConfig:
@@ -65,4 +66,22 @@ class EncoderConfig(Config):
         return self
 
 
-ModelConfig = Annotated[ResNetConfig | EncoderConfig | SoundConfig, Field(discriminator="name")]
+class GPTConfig(Config):
+    """A Transformer decoder with rotary positions, for language modelling."""
+
+    name: Literal["gpt"] = "gpt"
+    width: int = Field(256, ge=8, le=8192, description="features of a token")
+    layers: int = Field(4, ge=1, le=96)
+    heads: int = Field(4, ge=1, le=128, description="of attention; they share the width evenly")
+    feedforward: int = Field(1024, ge=1, le=32_768, description="neurons between the two layers after attention")
+    dropout: float = Field(0.0, ge=0, lt=1)
+    context: int = Field(256, ge=8, le=32_768, description="tokens that are read at once: the length of a window")
+
+    @model_validator(mode="after")
+    def _heads_share(self) -> GPTConfig:
+        if self.width % (2 * self.heads):  # rotary positions turn pairs of features
+            raise ValueError(f"model.width ({self.width}) must be an even multiple of model.heads ({self.heads})")
+        return self
+
+
+ModelConfig = Annotated[ResNetConfig | EncoderConfig | SoundConfig | GPTConfig, Field(discriminator="name")]

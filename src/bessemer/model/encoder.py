@@ -131,6 +131,7 @@ class Encoder(nn.Module):
         self.pad = pad
         self.context = min(context, max_tokens)
         self.packing = False
+        self.documents: Tensor | None = None  # of each place of a packed row, -1 where none is
         self.tokens = nn.Embedding(vocabulary, width)
         self.positions = nn.Parameter(torch.empty(self.context, width))
         self.dropout = nn.Dropout(dropout)
@@ -182,7 +183,9 @@ class Encoder(nn.Module):
     def _read_packed(self, tokens: Tensor) -> Tensor:
         """The same as `_read`, with several documents in a row that do not see one another."""
         rows, segments, positions = _pack(tokens, self.pad)
-        if rows.numel() > tokens.numel() * WORTH_PACKING:
+        worthwhile = rows.numel() <= tokens.numel() * WORTH_PACKING
+        self.documents = segments if worthwhile else None
+        if not worthwhile:
             return self._read(tokens)
         real = ((segments >= 0) & (rows != self.pad)).to(torch.float32)
         apart = (segments.unsqueeze(2) != segments.unsqueeze(1)) | (real == 0).unsqueeze(1)
@@ -192,6 +195,10 @@ class Encoder(nn.Module):
         sums = torch.zeros(len(tokens), x.shape[2], dtype=x.dtype, device=x.device)
         sums = sums.index_add(0, place, x.flatten(0, 1))
         return sums / (tokens != self.pad).sum(1, keepdim=True).clamp_min(1)
+
+    def residual_branches(self) -> list[list[str]]:
+        """Names of the modules whose outputs are added to a shortcut, block by block."""
+        return [[f"blocks.{index}.attention", f"blocks.{index}.down"] for index in range(len(self.blocks))]
 
     def channel_groups(self) -> list[ChannelGroup]:
         """What can be pruned: whole heads of each attention, and neurons of each feed-forward network."""
@@ -224,7 +231,7 @@ def set_packing(model: nn.Module, on: bool) -> None:
     """Switch packing of several documents into a row on or off, in every part of a model that can."""
     for module in model.modules():
         if isinstance(module, Encoder):
-            module.packing = on
+            module.packing, module.documents = on, None
 
 
 def encoder(classes: int, vocabulary: int, pad: int, max_tokens: int, **settings: Any) -> Encoder:

@@ -1,9 +1,9 @@
 """A decoder that writes on from what it has read: GPT with rotary positions.
 
-Pre-norm blocks (Radford et al., "Language models are unsupervised multitask learners", 2019), rotary positions (Su et
-al., "RoFormer", 2021), and norms without biases. Queries and keys are normalized (Henry et al., "Query-key
-normalization for transformers", 2020), which lets large learning rates pass. The head shares its matrix with the
-embedding (Press and Wolf, 2017).
+Pre-norm blocks (Radford et al., "Language models are unsupervised multitask learners", 2019), rotary positions (Su
+et al., "RoFormer", 2021), norms without biases, squared ReLU (So et al., "Primer", 2021). Queries and keys are
+normalized (Henry et al., "Query-key normalization for transformers", 2020), which lets large learning rates pass.
+The head shares its matrix with the embedding (Press and Wolf, 2017).
 
 Shapes: B sequences, T tokens, V vocabulary, D width, H heads, E = D / H. Tokens are int (B, T); features are
 (B, T, D); logits are (B, T, V).
@@ -12,10 +12,13 @@ Shapes: B sequences, T tokens, V vocabulary, D width, H heads, E = D / H. Tokens
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from bessemer.model.layers import causal_attention
 
 ROTARY_BASE = 10_000.0
 INIT_STD = 0.02
@@ -65,13 +68,13 @@ class CausalAttention(nn.Module):
         joint: Tensor = self.query_key_value(x).reshape(batch, time, 3, self.heads, -1)
         query, key, value = joint.unbind(2)  # each (B, T, H, E)
         shape = (query.shape[-1],)
-        query, key = F.rms_norm(query, shape), F.rms_norm(key, shape)
+        query, key = (F.rms_norm(x, shape).to(value.dtype) for x in (query, key))
         query, key = rotate(query, *angles).transpose(1, 2), rotate(key, *angles).transpose(1, 2)
         value = value.transpose(1, 2)
         if cache is not None:
             key, value = cache.extend(key, value)
         if key.shape[2] == time:
-            mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+            mixed = causal_attention(query, key, value)
         else:  # each new position sees all old ones and the new ones up to itself
             past = key.shape[2] - time
             seen = torch.ones(time, key.shape[2], dtype=torch.bool, device=x.device).tril(past)
@@ -94,13 +97,15 @@ class DecoderBlock(nn.Module):
 
     def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], cache: Cache | None = None) -> Tensor:
         x = x + self.dropout(self.attention(self.norm1(x), angles, cache))
-        neurons = F.gelu(self.up(self.norm2(x)), approximate="tanh")
-        return x + self.dropout(self.down(neurons))
+        neurons = F.relu(self.up(self.norm2(x))).square()
+        result: Tensor = x + self.dropout(self.down(neurons))
+        return result
 
 
 class GPT(nn.Module):
     """Embedding, blocks, norm and head."""
 
+    dynamic_length = True
     cosines: Tensor
     sines: Tensor
 
@@ -109,6 +114,7 @@ class GPT(nn.Module):
     ) -> None:
         super().__init__()
         self.context = context
+        self.headless = False  # whether training gets features, for losses that bring the head themselves
         self.tokens = nn.Embedding(vocabulary, width)
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(DecoderBlock(width, heads, feedforward, dropout) for _ in range(layers))
@@ -123,10 +129,15 @@ class GPT(nn.Module):
     def _start(self) -> None:
         nn.init.normal_(self.tokens.weight, std=INIT_STD)
         for block in self.blocks:
+            assert isinstance(block, DecoderBlock)
             for layer in (block.attention.query_key_value, block.up):
                 nn.init.normal_(layer.weight, std=INIT_STD)
             for layer in (block.attention.out, block.down):  # so that depth does not add variance (GPT-2)
                 nn.init.normal_(layer.weight, std=INIT_STD / math.sqrt(2 * len(self.blocks)))
+
+    def residual_branches(self) -> list[list[str]]:
+        """Names of the modules whose outputs are added to a shortcut, block by block."""
+        return [[f"blocks.{index}.attention", f"blocks.{index}.down"] for index in range(len(self.blocks))]
 
     def features(self, tokens: Tensor, caches: list[Cache] | None = None) -> Tensor:
         """What the head sees, (B, T, D)."""
@@ -142,5 +153,14 @@ class GPT(nn.Module):
         return result
 
     def forward(self, tokens: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.features(tokens))
+        features = self.features(tokens)
+        if self.headless and self.training:
+            return features
+        logits: Tensor = self.head(features)
         return logits
+
+
+def gpt(vocabulary: int, **settings: Any) -> GPT:
+    """Build a decoder for token ids below `vocabulary`."""
+    settings.pop("name", None)
+    return GPT(vocabulary, **settings)

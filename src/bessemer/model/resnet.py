@@ -48,6 +48,7 @@ class ResNet(nn.Module):
         widths: list[int],
         blocks: list[int],
         strides: list[int],
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.normalize = front
@@ -63,6 +64,7 @@ class ResNet(nn.Module):
                 inputs = width
             stages.append(nn.Sequential(*layers))
         self.stages = nn.Sequential(*stages)
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(inputs, classes)
         self.taps = [f"stages.{index}" for index in range(len(stages))]  # layers whose features are comparable
         self._initialize()
@@ -74,9 +76,13 @@ class ResNet(nn.Module):
             if isinstance(module, BasicBlock):  # each block starts as its shortcut (Goyal et al., 2017)
                 nn.init.zeros_(module.norm2.weight)
 
+    def residual_branches(self) -> list[list[str]]:
+        """Names of the modules whose outputs are added to a shortcut, block by block."""
+        return [[f"{name}.norm2"] for name, module in self.named_modules() if isinstance(module, BasicBlock)]
+
     def forward(self, inputs: Tensor) -> Tensor:
         x = self.stages(self.stem(self.normalize(inputs)))
-        logits: Tensor = self.head(x.mean((2, 3)))
+        logits: Tensor = self.head(self.dropout(x.mean((2, 3))))
         return logits
 
 

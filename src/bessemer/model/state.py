@@ -16,11 +16,12 @@ from torch import nn
 from bessemer.artifact import MANIFEST, open_artifact
 from bessemer.errors import ArtifactError
 from bessemer.model.encoder import encoder
+from bessemer.model.gpt import gpt
 from bessemer.model.resnet import resnet
 from bessemer.model.sound import sound
 from bessemer.model.surgery import Edit, apply_edits
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"resnet": resnet, "encoder": encoder, "sound": sound}
+BUILDERS: dict[str, Callable[..., nn.Module]] = {"resnet": resnet, "encoder": encoder, "sound": sound, "gpt": gpt}
 FORMAT = 1
 
 

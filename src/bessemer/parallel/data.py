@@ -57,10 +57,3 @@ def mean_over_ranks(tensors: Sequence[Tensor], runtime: Runtime) -> list[Tensor]
     dist.all_reduce(flat)
     parts = torch.split(flat / runtime.world, [tensor.numel() for tensor in tensors])
     return [part.reshape(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
-
-
-def any_rank(flag: bool, runtime: Runtime) -> bool:
-    """Whether the flag is set on any rank, so that all ranks act on it at the same step."""
-    if runtime.world == 1:
-        return flag
-    return bool(mean_over_ranks([torch.tensor(float(flag), device=runtime.device)], runtime)[0] > 0)

@@ -17,6 +17,8 @@ from bessemer.runtime import available_threads
 MAX_RESTARTS = 3
 WATCH_SECONDS = 0.2
 LAUNCHER = "BESSEMER_LAUNCHER_PID"
+# A store for each attempt: from one that all attempts share, ranks that start again read addresses of dead ones.
+FRESH_STORE = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 
 
 def launch(module: str, arguments: list[str], processes: int, log: Path, watch: Callable[[], None]) -> int:
@@ -28,7 +30,7 @@ def launch(module: str, arguments: list[str], processes: int, log: Path, watch: 
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command += [f"--max-restarts={MAX_RESTARTS}", "--module", module, *arguments]
     threads = max(1, available_threads() // processes)
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), LAUNCHER: str(os.getpid())}
+    environment = {**os.environ, **FRESH_STORE, "OMP_NUM_THREADS": str(threads), LAUNCHER: str(os.getpid())}
     with log.open("ab") as out:
         # A session of its own: Ctrl-C in the terminal reaches the ranks once, through the lines below.
         group = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
@@ -46,14 +48,15 @@ def launch(module: str, arguments: list[str], processes: int, log: Path, watch: 
 
 def leave_with_launcher() -> None:
     """End this rank when the process that launched the group is gone, so that a kill leaves no orphan."""
-    launcher = int(os.environ[LAUNCHER])
+    launcher, torchrun = int(os.environ[LAUNCHER]), os.getppid()
 
     def look() -> None:
         while True:
             try:
                 os.kill(launcher, 0)
             except ProcessLookupError:
-                os.kill(os.getppid(), signal.SIGTERM)  # torchrun, which would start this rank again
+                if os.getppid() == torchrun:  # else another rank was first, and this is somebody else's number
+                    os.kill(torchrun, signal.SIGKILL)  # it would start ranks again, and takes its time to end
                 os._exit(1)
             time.sleep(WATCH_SECONDS)
 

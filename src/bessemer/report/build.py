@@ -18,6 +18,7 @@ EMPTY: dict[str, Any] = {
     "contract": None,
     "parity": {},
     "curves": {},
+    "training": {},
     "mistakes": [],
     "ledger": [],
     "decisions": {},
@@ -42,6 +43,8 @@ def assemble(
     }
     for part in [EMPTY, *(artifact.json("facts.json") for artifact in artifacts)]:
         report = merge(report, part)
+    for artifact in artifacts:
+        report = merge(report, {"training": artifact.manifest.get("training", {})})
     return report
 
 

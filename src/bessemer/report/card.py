@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from bessemer.report import facts, yardstick
+from bessemer.report import facts, language, ledger, yardstick
 from bessemer.report import format as say
 
 SIGNS = "\\`*_[]|#"  # what Markdown would act on
@@ -29,12 +29,21 @@ INPUTS = {
         "spectrogram is computed inside the model.",
     ),
 }
+LANGUAGE_COMMAND = (
+    "```sh\nbessemer predict RUN letter.txt   # bits per byte of a text, and how it could go on\n```"
+)
+LANGUAGE_INPUT = (
+    "`inputs` is int32 (batch, length): the ids that `tokenizer.json` gives to a text, after the end of another, "
+    "at most as many as the model's context (`preprocess.json` has both). "
+    "`logits` is (batch, length, vocabulary): what could follow each token."
+)
 PYTHON = """```python
 import onnxruntime
 
 model = onnxruntime.InferenceSession("export/onnx/model.onnx")
 (logits,) = model.run(None, {model.get_inputs()[0].name: inputs})
 ```"""
+FRONT = ("accuracy", "precision", "recall", "f1", "bits_per_byte", "perplexity")  # metrics of the front matter
 LISTED = 30  # classes that the card names; the others are counted
 
 
@@ -43,14 +52,18 @@ def model_card(report: dict[str, Any]) -> str:
     body = [
         f"# {text(report.get('name', 'model'))}",
         facts.headline(report),
-        f"Contract: **{facts.verdict(report).removeprefix('contract ')}**.",
+        *(
+            []
+            if facts.is_language(report)
+            else [f"Contract: **{facts.verdict(report).removeprefix('contract ')}**."]
+        ),
         *(f"**Mind:** {text(warning)}" for warning in yardstick.warnings(report)),
         *_section("Results", _results(report)),
-        *_section("Contract", _contract(report)),
+        *([] if facts.is_language(report) else _section("Contract", _contract(report))),
         *_section("What it does", _task(report)),
         *_section("How to use it", _use(report)),
         *_section("Training data", _data(report)),
-        *_section("How it was made", _ledger(report)),
+        *([] if facts.is_language(report) else _section("How it was made", _ledger(report))),
         *_section("Limits", _limits(report)),
         *_section("Parity", _parity(report)),
         *_section("Measured on", _machine(report)),
@@ -68,13 +81,13 @@ def text(value: object) -> str:
 def _front(report: dict[str, Any]) -> str:
     """The front matter. Strings are written as JSON, which is YAML that needs no further quoting."""
     name, source = str(report.get("name", "model")), str((report.get("data") or {}).get("source", "unknown"))
-    task = f"{facts.modality(report)}-classification"
+    task = "text-generation" if facts.is_language(report) else f"{facts.modality(report)}-classification"
     lines = ["---", "library_name: onnx", f"pipeline_tag: {task}"]
     lines += ["tags:", "- bessemer", "- onnx"]
     kind = (facts.chosen(report) or {}).get("format")
     lines += [f"- {json.dumps(str(kind))}"] if kind else []
     metrics = facts.part(report, "metrics", _role(report))
-    values = {key: (metrics.get(key) or {}).get("value") for key in ("accuracy", "precision", "recall", "f1")}
+    values = {key: (metrics.get(key) or {}).get("value") for key in FRONT}
     values = {key: value for key, value in values.items() if say.known(value)}
     if values:
         lines += ["model-index:", f"- name: {json.dumps(name)}", "  results:", "  - task:"]
@@ -86,6 +99,8 @@ def _front(report: dict[str, Any]) -> str:
 
 
 def _role(report: dict[str, Any]) -> str:
+    if facts.is_language(report):
+        return "shipped" if language.metric(report, "shipped") else "parent"
     return "parent" if facts.accuracy(report, "shipped") is None else "shipped"
 
 
@@ -120,6 +135,8 @@ def _contract(report: dict[str, Any]) -> list[str]:
 
 
 def _task(report: dict[str, Any]) -> list[str]:
+    if facts.is_language(report):
+        return language.task(report)
     data = report.get("data") or {}
     names = [text(name) for name in data.get("classes") or []]
     if not names:
@@ -131,6 +148,8 @@ def _task(report: dict[str, Any]) -> list[str]:
 
 def _use(report: dict[str, Any]) -> list[str]:
     """The command for raw files, and the input of the ONNX file for those who prepare it themselves."""
+    if facts.is_language(report):
+        return [LANGUAGE_COMMAND, PYTHON, LANGUAGE_INPUT]
     example, tensor = INPUTS.get(facts.modality(report), INPUTS["image"])
     data = report.get("data") or {}
     settings = ((report.get("recipe") or {}).get("data") or {}).get(facts.modality(report)) or {}
@@ -189,7 +208,7 @@ def _ledger(report: dict[str, Any]) -> list[str]:
             say.size(line.get("bytes"), sign=True),
             say.milliseconds(line.get("latency_ms"), sign=True),
         ]
-        for line in report.get("ledger") or []
+        for line in ledger.steps(report)
     ]
     if not rows:
         return [f"The ledger was {say.NOT_RUN}."]
@@ -199,6 +218,8 @@ def _ledger(report: dict[str, Any]) -> list[str]:
 def _limits(report: dict[str, Any]) -> list[str]:
     """What the figures do not cover, and the classes that the model knows least."""
     known = "The figures hold for data like the test split. Other data is not measured."
+    if facts.is_language(report):
+        return [f"{known} What it writes sounds like its data and need not be true."]
     rows = [one for one in (report.get("classes") or {}).get(_role(report)) or [] if say.known(one.get("f1"))]
     worst = sorted(rows, key=lambda one: float(one["f1"]))[:3]
     named = ", ".join(f"{text(one['name'])} ({say.percent(one['f1'])})" for one in worst)

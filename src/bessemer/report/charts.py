@@ -6,9 +6,10 @@ from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
-from bessemer.report import facts
+from bessemer.report import facts, language, training
 from bessemer.report import format as say
-from bessemer.report.drawing import BAD, GOOD, INK, LINE, MUTED, PARENT, SHIPPED, THIRD, draw, short, thin
+from bessemer.report.drawing import BAD, CARD, GOOD, INK, LINE, MUTED, PARENT, SHIPPED, THIRD, draw, short, thin
+from bessemer.report.ledger import steps
 
 NUMBERED = 20  # classes up to which the cells of a confusion matrix hold numbers
 WHITE = "#ffffff"
@@ -24,7 +25,7 @@ def waterfall(report: dict[str, Any]) -> str:
         ("size", "bytes", sizes, say.size),
         (f"latency, batch {batch}", "latency_ms", speeds, say.milliseconds),
     ]
-    ledger = report.get("ledger") or []
+    ledger = steps(report)
     panels = [panel for panel in panels if all(say.known(end) for end in panel[2])]
     if not panels or not ledger:
         return ""
@@ -84,15 +85,30 @@ def learning_curves(report: dict[str, Any]) -> str:
     lines += [("parent", curves["parent"], PARENT)] if curves.get("parent") else []
     if not lines:
         return ""
-    return draw("curves", "Learning curves", 3.3, lambda figure: _curves(figure.subplots(1, 2), lines))
+    told = (
+        (f"validation {language.LABEL}", -1.0) if facts.is_language(report) else ("validation accuracy [%]", 100.0)
+    )
+    happened = (report.get("training") or {}).get("parent") or {}
+
+    def paint(figure: Any) -> None:
+        panels = figure.subplots(1, 3, width_ratios=(3, 3, 2))
+        _curves(panels, lines, *told)
+        _marks(panels, happened, curves.get("parent") or [])
+        for axes in panels[:2]:
+            handles, names = axes.get_legend_handles_labels()
+            unique = dict(zip(names, handles, strict=True))
+            frame = {"frameon": True, "facecolor": CARD, "edgecolor": "none", "framealpha": 0.8, "borderpad": 0.2}
+            axes.legend(unique.values(), unique.keys(), labelcolor=INK, loc="best", fontsize=8, **frame)
+
+    return draw("curves", "Learning curves", 3.3, paint)
 
 
-def _curves(panels: Any, lines: list[tuple[str, list[dict[str, Any]], str]]) -> None:
-    titles = {"loss": "training loss", "validation": "validation accuracy [%]"}
+def _curves(panels: Any, lines: list[tuple[str, list[dict[str, Any]], str]], told: str, factor: float) -> None:
+    titles = {"loss": "training loss", "validation": told, "rate": "learning rate"}
     for axes, (key, title) in zip(panels, titles.items(), strict=True):
         for name, line, color in lines:
             seen = [(point["step"], point[key]) for point in line if say.known(point.get(key))]
-            scale = 100 if key == "validation" else 1
+            scale = factor if key == "validation" else 1
             values = thin([scale * value for _, value in seen])
             style = {"lw": 0.9, "alpha": 0.7} if color == MUTED else {"lw": 1.6}
             marker = {"marker": "o", "markersize": 2.5} if len(values) < 40 else {}
@@ -100,10 +116,22 @@ def _curves(panels: Any, lines: list[tuple[str, list[dict[str, Any]], str]]) -> 
             axes.plot(thin([step for step, _ in seen]), values, color=color, label=label, **style, **marker)
         axes.set(xlabel="step")
         axes.set_title(title)
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        handles, names = axes.get_legend_handles_labels()
-        unique = dict(zip(names, handles, strict=True))
-        axes.legend(unique.values(), unique.keys(), labelcolor=INK, loc="best")
+        axes.xaxis.set_major_locator(MaxNLocator(4 if key == "rate" else 6, integer=True))
+
+
+def _marks(panels: Any, happened: dict[str, Any], points: list[dict[str, Any]]) -> None:
+    """What happened to the parent's training: resumes and an early end as lines, skipped steps as crosses."""
+    for axes in panels:
+        told = (lambda text: text) if axes is panels[0] else (lambda text: None)  # one legend names them
+        for step in happened.get("resumed") or []:
+            axes.axvline(step, color=MUTED, lw=0.9, ls=":", label=told("resumed"))
+        if (step := training.ended_early(happened, points)) is not None:
+            axes.axvline(step, color=BAD, lw=0.9, ls="--", label=told("stopped early"))
+    steps = training.skipped(happened)
+    if steps:
+        low = panels[0].get_xaxis_transform()
+        style = {"color": BAD, "marker": "x", "s": 22, "lw": 1.1, "zorder": 3}
+        panels[0].scatter(steps, [0.03] * len(steps), transform=low, label="skipped", **style)
 
 
 def confusion(report: dict[str, Any], role: str = "shipped") -> str:

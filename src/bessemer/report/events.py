@@ -1,23 +1,87 @@
-"""Learning curves as TensorBoard events."""
+"""Learning curves as TensorBoard events, written while training goes on.
+
+A training that goes on from a checkpoint opens a new file, which tells TensorBoard to forget what was written
+beyond it. TensorBoard takes a second to import, so it is imported when the first point comes.
+"""
 
 from __future__ import annotations
 
+import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 
-def write_events(curves: dict[str, Any], folder: Path) -> None:
-    """One TensorBoard run for the parent and one for each candidate."""
-    from torch.utils.tensorboard import SummaryWriter
+from bessemer.report.tracking import Tracker, curves, scalars
 
-    shutil.rmtree(folder, ignore_errors=True)
-    every = {"parent": curves.get("parent", []), **curves.get("candidates", {})}
-    for name, points in every.items():
-        if not points:
-            continue
-        with SummaryWriter(str(folder / name)) as writer:
-            for point in points:
-                for key in ("loss", "rate", "validation"):
-                    if point.get(key) is not None:
-                        writer.add_scalar(key, point[key], point["step"])
+Series = dict[str, list[tuple[int, float]]]  # step and value by the name of a scalar
+
+
+class Events(Tracker):
+    """One TensorBoard run for the parent and one for each candidate, below `folder`."""
+
+    def __init__(self, folder: Path, is_language: bool) -> None:
+        self.folder, self.is_language = folder, is_language
+        self._writers: dict[str, Any] = {}
+
+    def begin(self, name: str, step: int) -> None:
+        self._close(name)
+        if step == 0:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        self._open(name, step + 1)
+
+    def point(self, name: str, step: int, values: Mapping[str, float | None]) -> None:
+        if name not in self._writers:
+            self._open(name, step)
+        for key, value in scalars(values, self.is_language).items():
+            self._writers[name].add_scalar(key, value, step)
+        self._writers[name].flush()
+
+    def finish(self, report: Mapping[str, Any]) -> None:
+        """Make the events those of the report, whatever was lost or is left of an earlier run."""
+        self.close()
+        every = curves(report)
+        for old in self.folder.glob("*"):
+            if old.name not in every:
+                shutil.rmtree(old)
+        for name, points in every.items():
+            if read_events(self.folder / name) != self._series(points):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+                self._open(name, 0)
+                for point in points:
+                    for key, value in scalars(point, self.is_language).items():
+                        self._writers[name].add_scalar(key, value, point["step"])
+        self.close()
+
+    def close(self) -> None:
+        for name in list(self._writers):
+            self._close(name)
+
+    def _series(self, points: list[dict[str, Any]]) -> Series:
+        series: Series = {}
+        for point in points:
+            for key, value in scalars(point, self.is_language).items():
+                series.setdefault(key, []).append((point["step"], float(np.float32(value))))
+        return series
+
+    def _open(self, name: str, first: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writers[name] = SummaryWriter(str(self.folder / name), purge_step=first)
+
+    def _close(self, name: str) -> None:
+        if name in self._writers:
+            self._writers.pop(name).close()
+
+
+def read_events(folder: Path) -> Series:
+    """All scalars of a TensorBoard run (values are float32), as TensorBoard shows them."""
+    if not folder.exists():
+        return {}
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns of each resume, which is as it should be
+    found = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    return {key: [(one.step, one.value) for one in found.Scalars(key)] for key in found.Tags()["scalars"]}

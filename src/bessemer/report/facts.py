@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bessemer.report import format as say
+from bessemer.report import language
 
 Report = dict[str, Any]
 ROLES = ("parent", "shipped")
@@ -49,6 +50,11 @@ def modality(report: Report) -> str:
     return str((report.get("data") or {}).get("modality") or "image")
 
 
+def is_language(report: Report) -> bool:
+    """Whether the run trained a language model."""
+    return bool((report.get("recipe") or {}).get("task") == "language")
+
+
 def contract(report: Report) -> dict[str, Any]:
     """The contract's result, or an empty dict before compression."""
     return report.get("contract") or {}
@@ -65,7 +71,9 @@ def chosen(report: Report) -> dict[str, Any] | None:
 
 
 def verdict(report: Report) -> str:
-    """`contract met`, `contract refused`, `contract not judged yet` or `not run`."""
+    """`contract met`, `contract refused`, `contract not judged yet`, `not run`, or `no contract` can be."""
+    if is_language(report):
+        return say.NO_CONTRACT
     if not contract(report):
         return say.NOT_RUN
     met = contract(report).get("met")
@@ -114,6 +122,8 @@ def speedup(report: Report) -> float | None:
 
 def headline(report: Report) -> str:
     """The result of the run in one or two sentences."""
+    if is_language(report):
+        return language.headline(report)
     if contract(report) and contract(report).get("met") is False:
         return _refused(report)
     if contract(report) and contract(report).get("met") is None:
@@ -189,13 +199,21 @@ def missed(report: Report) -> str:
 
 def comparison(report: Report) -> list[Row]:
     """The parent against the shipped model: quality, size and latency, in words and figures."""
-    quality = [_metric(report, name) for name in ("accuracy", "precision", "recall", "f1")]
+    if is_language(report):
+        quality = _language_rows(report)
+    else:
+        quality = [_metric(report, name) for name in ("accuracy", "precision", "recall", "f1")]
     sizes = [
         _size(report, "bytes", "size", ("smaller", "larger")),
         _size(report, "parameters", "parameters", ("fewer", "more")),
-        _size(report, "flops", "FLOPs a sample", ("fewer", "more")),
+        _size(report, "flops", "FLOPs a window" if is_language(report) else "FLOPs a sample", ("fewer", "more")),
     ]
     return quality + sizes + [_latency(report, batch) for batch in batches(report) or ["1", "64"]]
+
+
+def _language_rows(report: Report) -> list[Row]:
+    both = (language.perplexity(report, role) for role in ROLES)
+    return [Row(language.LABEL, *language.cells(report)), Row("perplexity of a token", *both)]
 
 
 def _metric(report: Report, name: str) -> Row:

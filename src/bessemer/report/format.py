@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 NOT_MEASURED = "not measured"
 NOT_RUN = "not run"
+NO_CONTRACT = "no contract"
 
 
 def known(value: Any) -> TypeGuard[float]:
@@ -38,6 +39,17 @@ def interval(metric: dict[str, Any] | None) -> str:
     """The 95% interval of a metric, such as `97.40 to 99.38%`; empty where there is none."""
     low, high = (metric or {}).get("low"), (metric or {}).get("high")
     return f"{100 * low:.2f} to {100 * high:.2f}%" if known(low) and known(high) else ""
+
+
+def bits(value: Any) -> str:
+    """Bits per byte, with three decimals."""
+    return f"{value:.3f}" if known(value) else NOT_MEASURED
+
+
+def bits_interval(metric: dict[str, Any] | None) -> str:
+    """The 95% interval of bits per byte; empty where there is none."""
+    low, high = (metric or {}).get("low"), (metric or {}).get("high")
+    return f"{low:.3f} to {high:.3f}" if known(low) and known(high) else ""
 
 
 def points(share: Any, *, sign: bool = False) -> str:

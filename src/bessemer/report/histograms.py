@@ -8,8 +8,8 @@ from typing import Any
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from bessemer.report import facts, language, yardstick
 from bessemer.report import format as say
-from bessemer.report import yardstick
 from bessemer.report.drawing import INK, LINE, MUTED, PARENT, SHIPPED, THIRD, draw, short
 
 TITLES = {"characters": "length", "pixels": "size", "seconds": "length"}
@@ -72,6 +72,9 @@ def accuracies(report: dict[str, Any]) -> str:
     rows = yardstick.measures(report)
     if not any(row.name in ("parent", "shipped") for row in rows) or len(rows) < 2:
         return ""
+    if facts.is_language(report):
+        label = "Bits per byte on the test split, with 95% intervals"
+        return draw("bits", label, 0.75 + 0.33 * len(rows), lambda figure: _bits(figure.subplots(), rows))
     label = "Accuracy on the test split, with 95% intervals"
     return draw("accuracies", label, 0.75 + 0.33 * len(rows), lambda figure: _accuracies(figure.subplots(), rows))
 
@@ -88,9 +91,30 @@ def _accuracies(axes: Any, rows: Sequence[yardstick.Measure]) -> None:
             )
         axes.plot(value, place, marker="o", markersize=7, color=color)
         axes.text(103, place, say.percent(row.value), va="center", fontsize=8.5, color=INK)
+    axes.set(xlim=(-1, 112), xticks=range(0, 101, 20))
+    _lines_of(axes, rows, "accuracy on the test split [%]")
+
+
+def _bits(axes: Any, rows: Sequence[yardstick.Measure]) -> None:
+    """Bars from nothing: fewer bits are better."""
+    colors = {"parent": PARENT, "shipped": SHIPPED}
+    most = max(row.metric.get("high", row.value) for row in rows)
+    for place, row in enumerate(rows):
+        axes.barh(place, row.value, color=colors.get(row.name, MUTED), height=0.5)
+        low, high = row.metric.get("low"), row.metric.get("high")
+        if say.known(low) and say.known(high):
+            axes.plot([low, high], [place, place], color=INK, lw=1.2)
+        axes.text(
+            1.02 * max(row.value, high or 0), place, say.bits(row.value), va="center", fontsize=8.5, color=INK
+        )
+    axes.set(xlim=(0, 1.15 * most))
+    _lines_of(axes, rows, f"{language.LABEL} on the test split, fewer is better")
+
+
+def _lines_of(axes: Any, rows: Sequence[yardstick.Measure], title: str) -> None:
     axes.set_yticks(range(len(rows)), [short(row.name, 44) for row in rows], color=INK)
-    axes.set(ylim=(len(rows) - 0.5, -0.5), xlim=(-1, 112), xticks=range(0, 101, 20))
-    axes.set_title("accuracy on the test split [%]")
+    axes.set(ylim=(len(rows) - 0.5, -0.5))
+    axes.set_title(title)
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from ruamel.yaml import YAML
 
-from bessemer.report import charts, facts, histograms, yardstick
+from bessemer.report import charts, facts, histograms, language, ledger, ledger_chart, training, yardstick
 from bessemer.report import format as say
 from bessemer.report.pareto import pareto
 from bessemer.report.prepared import data_section, image, samples
@@ -23,7 +23,24 @@ BADGES = {
     "contract refused": ("missed", "✗"),
     "contract not judged yet": ("none", "…"),
     say.NOT_RUN: ("none", "–"),
+    say.NO_CONTRACT: ("none", "–"),
 }
+SECTIONS = {
+    "contract": "Contract",
+    "result": "Result",
+    "candidates": "Candidates",
+    "ledger": "Ledger",
+    "continuations": "Continuations",
+    "curves": "Curves",
+    "confusion": "Confusion",
+    "classes": "Classes",
+    "mistakes": "Mistakes",
+    "data": "Data",
+    "parity": "Parity",
+    "stages": "Stages",
+    "recipe": "Recipe",
+}
+OF_CLASSES = {"contract", "candidates", "ledger", "confusion", "classes", "mistakes"}
 MANY = 20  # classes from which only the worst are shown until the reader opens the rest
 WORST = 10
 
@@ -51,12 +68,15 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "warnings": yardstick.warnings(report),
         "against": "" if yardstick.beaten(report) else yardstick.compared(report),
         "modality": facts.modality(report),
+        "sections": _sections(report),
+        "continuations": language.continuations(report),
         "tiles": _tiles(report),
         "terms": facts.terms(report),
         "comparison": facts.comparison(report),
         "batches": facts.batches(report),
         "candidates": [_candidate(report, one) for one in facts.candidates(report)],
-        "ledger": [_ledger(line) for line in report.get("ledger") or []],
+        "ledger": [_ledger(line) for line in ledger.steps(report)],
+        "trials": ledger.section(report),
         "charts": {name: Markup(drawn) for name, drawn in _charts(report).items()},
         "confusions": facts.confusions(report, _role(report)),
         "role": _role(report),
@@ -64,11 +84,19 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "mistakes": samples(report.get("mistakes")),
         "data": data_section(report),
         "parity": [_parity(name, one) for name, one in (report.get("parity") or {}).items()],
+        "trainings": training.sentences(report),
         "stages": _stages(report),
         "machine": _machine(report),
         "versions": (report.get("machine") or {}).get("versions") or {},
         "recipe": _yaml(report.get("recipe")),
     }
+
+
+def _sections(report: dict[str, Any]) -> dict[str, str]:
+    """Id and name of each section that a run of this task has."""
+    left_out = OF_CLASSES if facts.is_language(report) else {"continuations"}
+    left_out = left_out - ({"ledger"} if ledger.trials(report) else set())
+    return {name: title for name, title in SECTIONS.items() if name not in left_out}
 
 
 def _role(report: dict[str, Any]) -> str:
@@ -80,6 +108,7 @@ def _charts(report: dict[str, Any]) -> dict[str, str]:
     return {
         "pareto": pareto(report),
         "waterfall": charts.waterfall(report),
+        "ledger": ledger_chart.chart(report),
         "curves": charts.learning_curves(report),
         "confusion": charts.confusion(report, _role(report)),
         "balance": charts.class_balance(report),
@@ -90,10 +119,13 @@ def _charts(report: dict[str, Any]) -> dict[str, str]:
 
 def _tiles(report: dict[str, Any]) -> list[dict[str, str]]:
     """The three figures on top: accuracy, size and latency of the shipped model, or of the parent alone."""
-    labels = ("accuracy", "size", f"latency, batch {facts.contract_batch(report)}")
+    labels = ("accuracy", language.LABEL, "size", f"latency, batch {facts.contract_batch(report)}")
     tiles = [_tile(report, row) for row in facts.comparison(report) if row.label in labels]
+    known = language.baselines(report) if facts.is_language(report) else []
+    if known:
+        tiles[0]["below"] += f" · {known[-1][0]} {say.bits(known[-1][1]['value'])}"
     simple = yardstick.baseline(report)
-    if simple is not None:
+    if simple is not None and not known:
         tiles[0]["below"] += f" · {simple.name} {say.percent(simple.value)}"
     return [tile for tile in tiles if tile["value"] != say.NOT_MEASURED]
 

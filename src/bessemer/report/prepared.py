@@ -34,6 +34,7 @@ def data_section(report: dict[str, Any]) -> dict[str, Any]:
         "balance": _balance(data.get("balance") or {}),
         "sources": [_source(one) for one in data.get("sources") or []],
         "tokens": _tokens(data.get("tokens") or {}),
+        "streams": _streams(data),
         "quarantined": _quarantined(data),
         "repairs": _commonest(data.get("repairs")),
         "ignored": _commonest(data.get("ignored")),
@@ -134,6 +135,15 @@ def _tokens(tokens: dict[str, Any]) -> str:
     if say.known(tokens.get("per_second")):
         told.append(f"tokenized at {say.count(tokens['per_second'])} tokens/s")
     return f"{'; '.join(told)}." if told else ""
+
+
+def _streams(data: dict[str, Any]) -> str:
+    """The text of each split of language modelling, in a sentence; empty for other tasks."""
+    sizes, tokens = data.get("text_bytes") or {}, data.get("stream_tokens") or {}
+    told = [f"{name} {say.size(size)} in {say.count(tokens.get(name))} tokens" for name, size in sizes.items()]
+    per = (data.get("tokens") or {}).get("bytes_per_token")
+    rate = f" A token stands for {say.significant(per)} bytes." if say.known(per) and per else ""
+    return f"Text: {', '.join(told)}.{rate}" if told else ""
 
 
 def _quarantined(data: dict[str, Any]) -> list[dict[str, Any]]:

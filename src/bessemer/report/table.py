@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bessemer.report import facts, yardstick
+from bessemer.report import facts, language, yardstick
 from bessemer.report import format as say
 
 
@@ -26,11 +26,12 @@ def columns(rows: Sequence[Sequence[str]], left: int = 1) -> str:
 
 def summary_table(report: dict[str, Any]) -> str:
     """The parent against the shipped model, the baseline, the contract term by term, and what to mind."""
-    shown = [row for row in facts.comparison(report) if row.label.startswith(("accuracy", "size", "latency"))]
+    quality = language.LABEL if facts.is_language(report) else "accuracy"
+    shown = [row for row in facts.comparison(report) if row.label.startswith((quality, "size", "latency"))]
     rows = [[str(report.get("name", "model")), "parent", "shipped", "change"]]
     for row in shown:
         rows.append([row.label, row.parent, row.shipped, row.change])
-        if row.label == "accuracy" and (row.parent_note or row.shipped_note):
+        if row.label == quality and (row.parent_note or row.shipped_note):
             rows.append(["  95% interval", row.parent_note, row.shipped_note, ""])
     blocks = [columns(rows), _baseline(report), _contract(report)]
     blocks += [columns([[f"Mind: {text}"] for text in yardstick.warnings(report)] or [[""]])]
@@ -39,6 +40,9 @@ def summary_table(report: dict[str, Any]) -> str:
 
 def _baseline(report: dict[str, Any]) -> str:
     """The baseline's accuracy; empty where none was run."""
+    if facts.is_language(report):
+        rows = [[f"  {name}", say.bits(metric["value"])] for name, metric in language.baselines(report)]
+        return columns([["baseline", language.LABEL], *rows]) if rows else ""
     simple = yardstick.baseline(report)
     if simple is None:
         return ""
@@ -49,6 +53,8 @@ def _baseline(report: dict[str, Any]) -> str:
 
 
 def _contract(report: dict[str, Any]) -> str:
+    if facts.is_language(report):
+        return ""
     if not facts.contract(report):
         return f"contract {say.NOT_RUN}"
     rows = [[f"  {term.label}", term.limit, term.value, term.state] for term in facts.terms(report)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bessemer.report import facts
+from bessemer.report import facts, language
 from bessemer.report import format as say
 from bessemer.report.facts import Report
 
@@ -41,7 +41,9 @@ def constant(report: Report) -> Measure | None:
 
 
 def measures(report: Report) -> list[Measure]:
-    """All accuracies that are known, from the least to the most that was done for them."""
+    """All that is known of quality, from the least to the most that was done for it."""
+    if facts.is_language(report):
+        return [Measure(name, metric) for name, metric in language.measures(report)]
     models = [
         Measure(role, facts.part(report, "metrics", role)["accuracy"])
         for role in facts.ROLES
@@ -52,6 +54,8 @@ def measures(report: Report) -> list[Measure]:
 
 def compared(report: Report) -> str:
     """The model against the baseline, in a sentence; empty where one of them is not measured."""
+    if facts.is_language(report):
+        return language.compared(report)
     simple, (role, value) = baseline(report), _model(report)
     if simple is None or value is None:
         return ""

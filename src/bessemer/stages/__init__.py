@@ -12,6 +12,7 @@ from bessemer.stages.compress import compress
 from bessemer.stages.context import Context
 from bessemer.stages.evaluate import evaluate
 from bessemer.stages.export import export
+from bessemer.stages.language import evaluate_language, export_language
 from bessemer.stages.prepare import prepare
 from bessemer.stages.train import train
 
@@ -22,5 +23,12 @@ BODIES: dict[str, Callable[[Context], None]] = {
     "compress": compress,
     "export": export,
 }
+OF_LANGUAGE: dict[str, Callable[[Context], None]] = {"evaluate": evaluate_language, "export": export_language}
 
-__all__ = ["BODIES", "Context"]
+
+def body(stage: str, task: str) -> Callable[[Context], None]:
+    """What a stage does for a task."""
+    return OF_LANGUAGE.get(stage, BODIES[stage]) if task == "language" else BODIES[stage]
+
+
+__all__ = ["BODIES", "OF_LANGUAGE", "Context", "body"]

@@ -71,6 +71,8 @@ def compress(context: Context) -> None:
         "met": None if chosen else False,  # what is chosen is judged by export, on the test split
     }
     curves = {f"keep {config.ladder[rung]:g}": artifact.json("history.json") for rung, artifact in rungs.items()}
+    for artifact in rungs.values():
+        context.tell_training(artifact.manifest.get("training", {}))
     context.write_facts({"contract": contract, "curves": {"candidates": curves}})
 
 
@@ -132,9 +134,12 @@ def make_candidates(context: Context, config: CompressConfig, keep: float) -> No
 
 
 def pruned_and_distilled(
-    context: Context, config: CompressConfig, keep: float, samples: Samples
+    context: Context, config: CompressConfig, keep: float, samples: Samples, label: str = ""
 ) -> tuple[Architecture, nn.Module]:
-    """The parent with the share `keep` of its channels, trained under the parent; leaves `history.json`."""
+    """The parent with the share `keep` of its channels, trained under the parent; leaves `history.json`.
+
+    Where `distill` weighs nothing, it is trained on the labels alone.
+    """
     parent = context.parent_model
     architecture, network = read_architecture(parent), load_model(parent)
     if keep == 1:
@@ -143,8 +148,9 @@ def pruned_and_distilled(
     pruned, edit = prune(network, torch.from_numpy(samples.inputs[:2]), keep, config.round_to)
     edited = architecture.edited(edit)
     seed = int(key(context.recipe.seed, 2)) % 2**31
-    label = f"distill keep {keep:g}"
-    result = train_model(context, edited, pruned, config.train, label, seed, teacher=parent)
+    taught = config.distill.weight > 0 or config.distill.features > 0
+    label = label or f"{'distill' if taught else 'fine-tune'} keep {keep:g}"
+    result = train_model(context, edited, pruned, config.train, label, seed, teacher=parent if taught else None)
     (context.out / "history.json").write_bytes((result / "history.json").read_bytes())
     return read_architecture(result / "model"), load_model(result / "model")
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from bessemer.artifact import Artifact, Cache, Decisions
+from bessemer.artifact import ABOUT, Artifact, Cache, Decisions, write_atomic
 from bessemer.data.dataset import Dataset, Samples
 from bessemer.data.rows import Rows
 from bessemer.evaluate.benchmark import interleave
@@ -61,6 +61,12 @@ class Context:
         path = self.inputs["evaluate"].path / f"{split}_predictions.npy"
         found: NDArray[np.int64] = np.load(path, allow_pickle=False)
         return found
+
+    def tell_training(self, told: Mapping[str, Any]) -> None:
+        """Leave what trainings took, by the names of their curves: part of the report, not of what was made."""
+        path = self.work / ABOUT
+        before = json.loads(path.read_text(encoding="utf-8"))["training"] if path.exists() else {}
+        write_atomic(path, json.dumps({"training": {**before, **told}}))
 
     def write_facts(self, facts: dict[str, Any]) -> None:
         """Leave this stage's part of the report."""

@@ -16,17 +16,20 @@ from bessemer.stages.context import Context
 SHOWN_SAMPLES = 24
 SHOWN_A_REASON = 8
 SHOWN_ISSUES = 60
-NOT_TOLD = ("inputs", "texts", "arguments", "preprocess")
+NOT_TOLD = ("inputs", "texts", "streams", "arguments", "preprocess")
 
 
 def prepare(context: Context) -> None:
     """Prepare the data and show a few samples of it."""
-    about = prepare_data(context.recipe.data, context.recipe.seed, context.out, context.progress)
+    recipe = context.recipe
+    about = prepare_data(
+        recipe.data, recipe.seed, context.out, context.progress, labelled=recipe.task == "classify"
+    )
     dataset = Dataset(context.out)
     facts = {name: value for name, value in about.items() if name not in NOT_TOLD}
     facts["samples"] = some_samples(context, dataset)
     facts["quarantined_samples"] = some_quarantined(context, about["modality"])
-    issues = about["label_issues"]
+    issues = about.get("label_issues", [])
     facts["label_issues"] = [shown(dataset, issue) for issue in issues[:SHOWN_ISSUES]] + issues[SHOWN_ISSUES:]
     context.write_facts({"data": facts})
 

@@ -8,25 +8,35 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bessemer.artifact import commit, copy_into
+from bessemer.artifact import Decisions, commit, copy_into
 from bessemer.data.order import key
-from bessemer.jobs import START, FitJob, run_job
+from bessemer.jobs import CHECKPOINTS, START, TRAINING, FitJob, run_job
 from bessemer.model.state import Architecture, save_model
+from bessemer.report.tracking import curve_name
+from bessemer.report.training import waited_much
 from bessemer.stages.context import Context
 from bessemer.train.config import TrainConfig
+from bessemer.train.execution import FILE as EXECUTION
 from bessemer.train.precision import choose_precision
 
 
 def train(context: Context) -> None:
     """Build a network from the recipe, train it, keep its weights and learning curve."""
-    recipe, about = context.recipe, context.dataset().about
-    arguments = {"classes": len(about["classes"]), **about["arguments"]}
-    architecture = Architecture(recipe.model.name, {**arguments, **recipe.model.model_dump(exclude={"name"})})
-    torch.manual_seed(int(key(recipe.seed, 1)) >> 1)
-    result = train_model(context, architecture, architecture.build(), recipe.train, "train", recipe.seed)
+    result = train_parent(context, "train")
     copy_into(result, context.out)
     history = json.loads((result / "history.json").read_text(encoding="utf-8"))
-    context.write_facts({"curves": {"parent": history}, "decisions": context.decisions.values})
+    execution = Decisions(context.work / CHECKPOINTS / EXECUTION).values
+    context.write_facts({"curves": {"parent": history}, "decisions": {**context.decisions.values, **execution}})
+
+
+def train_parent(context: Context, label: str) -> Path:
+    """Train a network as the recipe says; returns the folder of the result."""
+    recipe, about = context.recipe, context.dataset().about
+    labels = {"classes": len(about["classes"])} if recipe.task == "classify" else {}
+    arguments = {**labels, **about["arguments"]}
+    architecture = Architecture(recipe.model.name, {**arguments, **recipe.model.model_dump(exclude={"name"})})
+    torch.manual_seed(int(key(recipe.seed, 1)) >> 1)
+    return train_model(context, architecture, architecture.build(), recipe.train, label, recipe.seed)
 
 
 def train_model(
@@ -54,7 +64,12 @@ def train_model(
         teacher=str(teacher) if teacher else None,
         distill=compress.distill.model_dump() if teacher and compress else None,
     )
-    return run_job(job, context.runtime, context.processes, context.progress)
+    result = run_job(job, context.runtime, context.processes, context.progress)
+    told = json.loads((work / TRAINING).read_text(encoding="utf-8"))
+    context.tell_training({curve_name(label) or label: told})
+    if waited_much(told):
+        context.progress.note(f"  {label}: waited {told['stall']:.1%} of the time for its data")
+    return result
 
 
 def precision_for(context: Context, config: TrainConfig) -> str:

@@ -1,1 +1,19 @@
 """What is learned: from a batch to a loss, from outputs to decisions."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+from bessemer.data.dataset import Batch
+
+
+class Task(Protocol):
+    """What training needs to know of a task."""
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The loss of a batch, a mean in nats and float32."""
+
+    def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The loss of each sample (B,), in nats and float32."""

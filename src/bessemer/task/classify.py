@@ -19,6 +19,10 @@ class Classify:
         """Cross-entropy in nats, a mean over the batch, in float32."""
         return F.cross_entropy(outputs.float(), batch.targets)
 
+    def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The loss of each sample (B,), in nats and float32; their mean is `loss`."""
+        return F.cross_entropy(outputs.float(), batch.targets, reduction="none")
+
     def soft_targets(self, targets: Tensor) -> Tensor:
         """Labels as rows of probabilities; rows pass unchanged."""
         if targets.is_floating_point():

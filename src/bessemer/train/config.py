@@ -8,40 +8,26 @@ from pydantic import Field, model_validator
 
 from bessemer.config import Config
 from bessemer.errors import UsageError
+from bessemer.train.memory.config import MemoryConfig
+from bessemer.train.method_config import (
+    BatchWarmupConfig,
+    EarlyStoppingConfig,
+    LoraConfig,
+    ResizingConfig,
+    SelectiveConfig,
+    SequenceWarmupConfig,
+)
+from bessemer.train.optimizer_config import SCHEDULE_FREE, OptimizerConfig, ScheduleConfig
 
-ADAMW_RATE, ADAMW_DECAY = 2e-3, 0.05  # its steps are about as long as the rate; rates of sgd would blow up
 
+class GuardConfig(Config):
+    """What happens at steps that would spoil the weights. They are skipped by all ranks together."""
 
-class OptimizerConfig(Config):
-    """How weights move along gradients."""
-
-    name: Literal["sgd", "adamw"] = Field("sgd", description="sgd has Nesterov momentum")
-    learning_rate: float = Field(
-        0.2, gt=0, description="the highest rate of the schedule; adamw takes 0.002 if unset"
+    skips: int = Field(3, ge=1, description="skipped steps in a row after which weights go back to a checkpoint")
+    rewinds: int = Field(2, ge=0, description="how often weights may go back before training is given up")
+    spike: float | None = Field(
+        None, ge=3, description="skip losses so many deviations over the median of the last 64; unset is off"
     )
-    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
-    betas: list[float] = Field([0.9, 0.999], min_length=2, max_length=2, description="of adamw")
-    weight_decay: float = Field(5e-4, ge=0, description="for weights with two or more dimensions")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _rate_of_adamw(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("name") == "adamw":
-            return {"learning_rate": ADAMW_RATE, "weight_decay": ADAMW_DECAY, **values}
-        return values
-
-    @model_validator(mode="after")
-    def _betas_are_decays(self) -> OptimizerConfig:
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas are decays in [0, 1), got {self.betas}")
-        return self
-
-
-class ScheduleConfig(Config):
-    """The learning rate as a function of the step."""
-
-    name: Literal["cosine", "constant"] = "cosine"
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises linearly")
 
 
 class TrainConfig(Config):
@@ -53,14 +39,60 @@ class TrainConfig(Config):
     accumulate: int = Field(1, ge=1, description="micro-batches a step, to save memory")
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    clip: float = Field(0.0, ge=0, description="longest global norm of the gradients; 0 is off")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution; 0 is off")
     cutmix: float = Field(
         0.0, ge=0, description="alpha of the Beta distribution, of images; 0 is off; with mixup it comes first"
     )
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights; 0 is off")
+    stochastic_depth: float = Field(
+        0.0, ge=0, lt=1, description="chance of the last block to be left out, less for those before; 0 is off"
+    )
+    resizing: ResizingConfig | None = Field(None, description="smaller images early in training; null is off")
+    sequence_warmup: SequenceWarmupConfig | None = Field(
+        None, description="shorter windows of running text early in training; null is off"
+    )
+    batch_warmup: BatchWarmupConfig | None = Field(
+        None, description="smaller batches early in training; null is off"
+    )
+    selective: SelectiveConfig | None = Field(
+        None, description="learn from the samples with the largest losses alone; null is off"
+    )
+    freeze: list[str] = Field([], description="beginnings of names of layers that stay as they are")
+    lora: LoraConfig | None = Field(None, description="train low-rank changes of linear layers; null trains all")
+    early_stopping: EarlyStoppingConfig | None = Field(
+        None, description="end where validation no longer gains; null trains to the end"
+    )
+    memory: MemoryConfig = MemoryConfig()
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto measures which is faster here")
+    compile: bool | Literal["auto"] = Field(
+        "auto", description="torch.compile; auto tries it where the run is long enough to repay it, and tells"
+    )
+    autotune: bool = Field(False, description="time compiled steps and fewer threads before the first step")
     checkpoint_seconds: float = Field(20.0, gt=0, description="time between checkpoints")
+    guard: GuardConfig = GuardConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _schedule_of_the_optimizer(cls, values: Any) -> Any:
+        """An optimizer that is free of schedules gets a constant rate, where no other is named."""
+        if not isinstance(values, dict):
+            return values
+        optimizer, schedule = values.get("optimizer"), values.get("schedule", {})
+        name = optimizer.get("name") if isinstance(optimizer, dict) else getattr(optimizer, "name", None)
+        if name in SCHEDULE_FREE and isinstance(schedule, dict):
+            return {**values, "schedule": {"name": "constant", **schedule}}
+        return values
+
+    @model_validator(mode="after")
+    def _free_of_schedules(self) -> TrainConfig:
+        name = self.optimizer.name
+        if name in SCHEDULE_FREE and self.schedule.name != "constant":
+            raise ValueError(f"{name} needs a rate that does not fall; set schedule.name to constant")
+        if name in SCHEDULE_FREE and self.ema > 0:
+            raise ValueError(f"{name} averages weights already; set ema to 0")
+        return self
 
     @model_validator(mode="after")
     def _batch_splits(self) -> TrainConfig:
@@ -69,15 +101,55 @@ class TrainConfig(Config):
             raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of {parts}")
         return self
 
+    @model_validator(mode="after")
+    def _methods_fit(self) -> TrainConfig:
+        if self.batch_size % self.growth:
+            problem = f"batch_size ({self.batch_size}) cannot be halved batch_warmup.doublings times"
+            raise ValueError(f"{problem}; make it a multiple of {self.growth}")
+        whole = self.growth * self.accumulate * self.block
+        if (self.selective or (self.batch_warmup and self.accumulate > 1)) and self.batch_size % whole:
+            problem = f"batch_size ({self.batch_size}) does not give whole groups of {self.block} samples"
+            raise ValueError(f"{problem}; make it a multiple of {whole}, or lower ghost_batch")
+        if self.selective and self.guard.spike is not None:
+            raise ValueError("selective makes the loss jump, which guard.spike takes for a fault; set one to null")
+        if self.resizing and self.sequence_warmup:
+            raise ValueError("resizing is for images, sequence_warmup for running text; set one of them to null")
+        return self
 
-def check_shares(batch_size: int, accumulate: int, ghost: int, processes: int, group: str = "train") -> None:
-    """Each process and micro-batch must get whole groups of `ghost`; raises UsageError naming what to change."""
-    parts = processes * accumulate
-    if parts > 1 and batch_size % (parts * ghost):
+    @model_validator(mode="after")
+    def _memory_fits(self) -> TrainConfig:
+        if self.compile is True and self.memory.changes_layers:
+            raise ValueError("compiled code keeps activations in its own way; set compile to false, or memory off")
+        return self
+
+    @property
+    def growth(self) -> int:
+        """How many times as large as the first batch the last one is."""
+        return int(2**self.batch_warmup.doublings) if self.batch_warmup else 1
+
+    @property
+    def block(self) -> int:
+        """Samples that must come to one process and micro-batch together."""
+        return self.ghost_batch * (self.selective.fraction.denominator if self.selective else 1)
+
+    def check_processes(self, processes: int, group: str = "train") -> None:
+        """Raises UsageError where so many processes would not get whole groups of samples."""
+        check_shares(self.batch_size, self.accumulate, self.block, processes, group, self.growth)
+
+
+def check_shares(
+    batch_size: int, accumulate: int, ghost: int, processes: int, group: str = "train", growth: int = 1
+) -> None:
+    """Each process and micro-batch must get whole groups of `ghost`; raises UsageError naming what to change.
+
+    Batches that grow are `growth` times as large as the first ones, which must be shared too.
+    """
+    parts, first = processes * accumulate, batch_size // growth
+    if parts > 1 and first % (parts * ghost):
         problem = (
-            f"{group}: a batch of {batch_size} does not give {processes} process(es) x {accumulate} "
+            f"{group}: a batch of {first} does not give {processes} process(es) x {accumulate} "
             f"micro-batch(es) whole groups of {ghost}"
         )
         raise UsageError(
-            problem, f"make {group}.batch_size a multiple of {parts * ghost}, or lower its ghost_batch"
+            problem, f"make {group}.batch_size a multiple of {parts * ghost * growth}, or lower its ghost_batch"
         )

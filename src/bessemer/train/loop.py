@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,22 +15,27 @@ from typing import Any
 import torch
 from torch import nn
 
-from bessemer.data.dataset import Batches
+from bessemer.data.dataset import Batch, Batches
+from bessemer.data.order import doubling_phases
 from bessemer.errors import StoppedError, UsageError
 from bessemer.model.layers import set_ghost
-from bessemer.parallel.data import any_rank, replicate
+from bessemer.parallel.agree import any_ranks, from_main
+from bessemer.parallel.data import replicate
 from bessemer.runtime import SILENT, Progress, Runtime
-from bessemer.task.classify import Classify
-from bessemer.train.checkpoint import TrainState, load_checkpoint, save_checkpoint
-from bessemer.train.config import TrainConfig, check_shares
+from bessemer.task import Task
+from bessemer.train.checkpoint import TrainState, load_checkpoint, load_step
+from bessemer.train.clock import Clock
+from bessemer.train.config import TrainConfig
+from bessemer.train.early_stopping import gains_no_more
+from bessemer.train.execution import Execution, choose_execution, compiled_form, recorded_execution
+from bessemer.train.guard import Guard, check_ranks
+from bessemer.train.memory.limit import limit_memory
 from bessemer.train.methods import Method
-from bessemer.train.methods.cutmix import CutMix
-from bessemer.train.methods.ema import Ema
-from bessemer.train.methods.label_smoothing import LabelSmoothing
-from bessemer.train.methods.mixup import Mixup
-from bessemer.train.optimizer import build_optimizer
+from bessemer.train.methods.standard import prepare_methods, standard_methods
+from bessemer.train.optimizer import build_optimizer, use_averages
 from bessemer.train.precision import choose_precision
-from bessemer.train.step import Training, learning_rate, train_step
+from bessemer.train.saver import Saver
+from bessemer.train.step import Training, changed, forward, learning_rate, micro_batches, train_step
 
 Validate = Callable[[nn.Module], float]
 CURVE_POINTS = 200
@@ -39,30 +44,23 @@ VALIDATIONS = 10
 
 @dataclass(frozen=True)
 class FitResult:
-    """The trained model (averaged weights where EMA is on) and its learning curve."""
+    """The trained model (averaged weights where EMA is on), its learning curve, and what its safety did and cost.
+
+    `safety` has the steps `skipped`, the `rewinds`, the number of `checkpoints`, and their `share` of the time.
+    `cost` has the planned `steps` and what all attempts took: `seconds`, `attempts`, the steps at which they
+    `resumed`, the `stall` (share of the time that training waited for data), and the peak `memory` in bytes.
+    """
 
     model: nn.Module
     history: list[dict[str, Any]]
     precision: str
-
-
-def standard_methods(config: TrainConfig, task: Classify, seed: int) -> list[Method]:
-    """The methods that the settings switch on, in their order."""
-    methods: list[Method] = []
-    if config.label_smoothing > 0:
-        methods.append(LabelSmoothing(config.label_smoothing, task))
-    if config.cutmix > 0:  # before mixup, while pixels still have 8 bits
-        methods.append(CutMix(config.cutmix, task, config.ghost_batch, seed))
-    if config.mixup > 0:
-        methods.append(Mixup(config.mixup, task, config.ghost_batch, seed))
-    if config.ema > 0:
-        methods.append(Ema(config.ema))
-    return methods
+    safety: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
 
 
 def fit(
     model: nn.Module,
-    task: Classify,
+    task: Task,
     batches: Batches,
     config: TrainConfig,
     *,
@@ -89,16 +87,38 @@ def fit(
             f"the batches hold {batches.order.batch_size} samples, but config.batch_size is {config.batch_size}"
         )
         raise UsageError(problem, "make both the same")
-    check_shares(config.batch_size, config.accumulate, config.ghost_batch, runtime.world)
+    if config.early_stopping and validate is None:
+        raise UsageError("early_stopping needs validations", "pass `validate`, or set early_stopping to None")
+    config.check_processes(runtime.world)
+    batches = _growing(batches, config)
     training = _set_up(model, task, batches, config, methods, seed, runtime, precision)
     try:
-        start, history = _resume(training, work, progress)
-        _take_steps(training, batches, start, history, work, validate, progress, label)
+        guard = Guard(config.guard, work / "guard.json" if work else None, runtime.is_main)
+        start, history = _resume(training, work, guard, progress)
+        limit_memory(training, batches, work, progress)
+        _carry_out(training, batches, start, work, progress)
+        saver = Saver(work, config.checkpoint_seconds, progress, runtime.is_main)
+        with Clock(batches.order, runtime, work) as clock, saver:
+            _take_steps(training, batches, start, history, guard, saver, clock, validate, progress, label)
         _use_result(training)
     finally:
         for method in training.methods:
             method.release()
-    return FitResult(model.eval(), history, training.precision)
+    return FitResult(
+        model.eval(),
+        history,
+        training.precision,
+        {**guard.facts(), **saver.facts()},
+        {"steps": training.steps, **clock.cost()},
+    )
+
+
+def _growing(batches: Batches, config: TrainConfig) -> Batches:
+    """The batches, smaller ones first where the settings say so."""
+    if config.batch_warmup is None:
+        return batches
+    samples = config.batch_warmup.until * config.epochs * batches.order.n
+    return batches.growing(doubling_phases(samples, config.batch_size, config.batch_warmup.doublings))
 
 
 def _take_steps(
@@ -106,34 +126,92 @@ def _take_steps(
     batches: Batches,
     start: int,
     history: list[dict[str, Any]],
-    work: Path | None,
+    guard: Guard,
+    saver: Saver,
+    clock: Clock,
     validate: Validate | None,
     progress: Progress,
     label: str,
 ) -> None:
     """All steps from `start` on, with checkpoints, the learning curve and a clean stop on signals."""
-    config, runtime, last_saved = training.config, training.runtime, time.monotonic()
-    clock = _Clock(start, training.steps, config.batch_size)
+    runtime = training.runtime
+    if start == training.steps or gains_no_more(history, training.config.early_stopping):
+        return  # as decided before it was saved
+    progress.begin(label, start)
     with _stop_signals() as stop:
-        for batch in batches.from_step(start, training.steps, runtime.rank, runtime.world):
-            loss = train_step(training, batch)
+        for batch in clock.watch(batches.from_step(start, training.steps, runtime.rank, runtime.world)):
             step = batch.step + 1
+            loss = _guarded_step(training, batch, guard, progress)
+            if loss is not None:
+                clock.took(batch.step)
+            if guard.must_rewind(batch.step):
+                back = _go_back(training, batch.step, history, guard, saver, progress)
+                progress.begin(label, back)
+                for left_out in range(back + 1, step):  # the curve is that of a run that resumes from there
+                    _record(training, history, left_out, None, validate)
+                    _tell(history, left_out, progress, label)
             _record(training, history, step, loss, validate)
-            progress.step(label, step, training.steps, clock.facts(step, loss))
-            stopping = any_rank(stop.is_set(), runtime)
-            due = time.monotonic() - last_saved > config.checkpoint_seconds
-            if work and runtime.is_main and (due or stopping):
-                save_checkpoint(work, _state(training, step, history))
-                last_saved = time.monotonic()
+            _tell(history, step, progress, label)
+            progress.step(label, step, training.steps, clock.line(step, training.steps, loss))
+            due = saver.is_due() and loss is not None  # in bad times the checkpoint before is the better one
+            ended = gains_no_more(history, training.config.early_stopping)  # rank 0, which validates, says so
+            due, stopping, ended = any_ranks([due, stop.is_set(), ended], runtime)
+            if due or stopping or ended or step == training.steps:
+                check_ranks(training, step)  # so what is saved is what all ranks hold
             if stopping:
-                state = "state saved" if work else "nothing was saved, since no work folder was given"
+                saver.save_now(_state(training, step, history, guard))
+                state = "state saved" if saver.folder else "nothing was saved, since no work folder was given"
                 problem = f"stopped at step {step} of {training.steps}; {state}"
                 raise StoppedError(problem, "run the same command to go on")
+            if due:
+                saver.save(_state(training, step, history, guard))
+            if ended:
+                progress.note(f"{label}: stopped early at step {step} of {training.steps}")
+                return
+
+
+def _guarded_step(training: Training, batch: Batch, guard: Guard, progress: Progress) -> float | None:
+    """Take a step if it is sound; returns its loss, or None where it was skipped, now or in an earlier attempt."""
+    if guard.has_skipped(batch.step):
+        return None
+    loss, moved = train_step(training, batch, guard.limit)
+    if moved:
+        guard.took(loss)
+        return loss
+    if training.runtime.is_main:
+        is_of_gradient = math.isfinite(loss) and loss <= guard.limit
+        why = "a gradient is not finite" if is_of_gradient else f"the loss is {loss:.4g}"
+        progress.note(f"step {batch.step} skipped: {why}")
+    guard.skip(batch.step)
+    return None
+
+
+def _go_back(
+    training: Training,
+    step: int,
+    history: list[dict[str, Any]],
+    guard: Guard,
+    saver: Saver,
+    progress: Progress,
+) -> int:
+    """Put the newest checkpoint in place of the weights; returns its step.
+
+    Raises TrainingError where there is none, or that was tried often enough.
+    """
+    saver.wait()
+    state = _newest(training, saver.folder, progress)
+    guard.refuse(step, training.config.optimizer.learning_rate, state is not None)
+    assert state is not None
+    guard.rewind(step, state.step)
+    history[:] = _restore(training, state, guard)
+    if training.runtime.is_main:
+        progress.note(f"weights of step {state.step} are back; steps {state.step} to {step} are left out")
+    return state.step
 
 
 def _set_up(
     model: nn.Module,
-    task: Classify,
+    task: Task,
     batches: Batches,
     config: TrainConfig,
     methods: Sequence[Method],
@@ -143,45 +221,94 @@ def _set_up(
 ) -> Training:
     model.to(runtime.device).train()
     set_ghost(model, config.ghost_batch)
-    every = [*standard_methods(config, task, seed), *methods]
-    for method in every:
-        method.prepare(model)
+    steps = batches.order.steps(config.epochs)
+    every = [*standard_methods(config, task, seed, steps), *methods]
+    prepare_methods(every, model)
     return Training(
         model=model,
-        replica=replicate(model, runtime),
+        replica=model,
         optimizer=build_optimizer(model, config.optimizer),
         task=task,
         methods=every,
         config=config,
         runtime=runtime,
         precision=precision or choose_precision(config.precision, runtime.kind),
-        steps=batches.order.steps(config.epochs),
+        steps=steps,
         seed=seed,
     )
 
 
-def _resume(training: Training, work: Path | None, progress: Progress) -> tuple[int, list[dict[str, Any]]]:
+def _carry_out(training: Training, batches: Batches, start: int, work: Path | None, progress: Progress) -> None:
+    """Choose how steps are carried out, on the first batch, before anything is learned."""
+    runtime, config = training.runtime, training.config
+
+    def choose() -> Execution:
+        batch = batches.batch(start, runtime.rank, runtime.world).to(runtime.device)
+        part = next(micro_batches(changed(training, batch), config.accumulate))[0]
+
+        def trial(form: nn.Module) -> None:
+            forward(replace(training, replica=form), part).backward()  # type: ignore[no-untyped-call]
+
+        steps = training.steps - start
+        return choose_execution(
+            training.model, trial, steps, compile=config.compile, autotune=config.autotune, progress=progress
+        )
+
+    compiled, threads = False, torch.get_num_threads()
+    if runtime.is_main:
+        execution = recorded_execution(work, choose)
+        compiled, threads = execution.compiled, execution.threads
+    compiled, threads = bool(from_main(int(compiled), runtime)), from_main(threads, runtime)
+    training.optimizer.zero_grad()
+    if threads != torch.get_num_threads():
+        torch.set_num_threads(threads)
+    training.replica = replicate(compiled_form(training.model) if compiled else training.model, runtime)
+
+
+def _resume(
+    training: Training, work: Path | None, guard: Guard, progress: Progress
+) -> tuple[int, list[dict[str, Any]]]:
     """Load the newest checkpoint; returns the step to go on from and the history up to it."""
-    state = load_checkpoint(work, progress, training.runtime.is_main) if work else None
+    state = _newest(training, work, progress)
     if state is None:
         return 0, []
+    history = _restore(training, state, guard)
+    if training.runtime.is_main:
+        progress.note(f"going on from step {state.step} of {training.steps}")
+    return state.step, history
+
+
+def _newest(training: Training, work: Path | None, progress: Progress) -> TrainState | None:
+    """The newest whole checkpoint, the same on all ranks: the main rank chooses."""
+    if work is None:
+        return None
+    runtime = training.runtime
+    state = load_checkpoint(work, progress) if runtime.is_main else None
+    step = from_main(-1 if state is None else state.step, runtime)
+    if runtime.is_main or step < 0:
+        return state
+    return load_step(work, step)
+
+
+def _restore(training: Training, state: TrainState, guard: Guard) -> list[dict[str, Any]]:
+    """Make training what a checkpoint says; returns the history up to it."""
     training.model.load_state_dict(state.model)
     training.optimizer.load_state_dict(state.optimizer)
     for method in training.methods:
         if method.name in state.methods:
             method.load_state(state.methods[method.name])
-    if training.runtime.is_main:
-        progress.note(f"going on from step {state.step} of {training.steps}")
-    return state.step, state.history
+    guard.losses = state.losses
+    return state.history
 
 
-def _state(training: Training, step: int, history: list[dict[str, Any]]) -> TrainState:
+def _state(training: Training, step: int, history: list[dict[str, Any]], guard: Guard) -> TrainState:
     methods = {method.name: method.state() for method in training.methods}
-    return TrainState(step, training.model.state_dict(), training.optimizer.state_dict(), methods, history)
+    optimizer = training.optimizer.state_dict()
+    return TrainState(step, training.model.state_dict(), optimizer, methods, history, guard.losses)
 
 
 def _record(
-    training: Training, history: list[dict[str, Any]], step: int, loss: float, validate: Validate | None
+    training: Training, history: list[dict[str, Any]], step: int, loss: float | None, validate: Validate | None
 ) -> None:
     """Add a point to the learning curve at steps that depend on nothing but the number of steps."""
     steps = training.steps
@@ -197,6 +324,12 @@ def _record(
     history.append(point)
 
 
+def _tell(history: list[dict[str, Any]], step: int, progress: Progress, label: str) -> None:
+    """Pass on the point of the learning curve that was added at `step`, if one was."""
+    if history and history[-1]["step"] == step:
+        progress.point(label, step, {name: value for name, value in history[-1].items() if name != "step"})
+
+
 @contextmanager
 def _as_result(training: Training) -> Iterator[nn.Module]:
     """The model as it would be returned now, for a block; training then goes on as if nothing had been."""
@@ -210,26 +343,11 @@ def _as_result(training: Training) -> Iterator[nn.Module]:
 
 
 def _use_result(training: Training) -> None:
+    use_averages(training.optimizer)
     for method in training.methods:
         result = method.result()
         if result is not None:
             training.model.load_state_dict(result)
-
-
-class _Clock:
-    """Rate and time left, for people."""
-
-    def __init__(self, start: int, steps: int, batch_size: int) -> None:
-        self.start, self.steps, self.batch_size = start, steps, batch_size
-        self.began = time.monotonic()
-
-    def facts(self, step: int, loss: float) -> str:
-        """`loss 0.512 · 1,240 samples/s · 3 min left`."""
-        seconds = max(1e-9, time.monotonic() - self.began)
-        rate = (step - self.start) / seconds
-        left = (self.steps - step) / rate
-        duration = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
-        return f"loss {loss:.3f} · {rate * self.batch_size:,.0f} samples/s · {duration} left"
 
 
 @contextmanager

@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from bessemer.data.dataset import Batch
 from bessemer.data.order import key
-from bessemer.errors import TrainingError
 from bessemer.model.layers import ghost_layers
 from bessemer.parallel.data import mean_over_ranks, without_sync
 from bessemer.runtime import Runtime
-from bessemer.task.classify import Classify
+from bessemer.task import Task
 from bessemer.train.config import TrainConfig
 from bessemer.train.methods import Method
-from bessemer.train.optimizer import set_rate
+from bessemer.train.optimizer import clip_gradients, set_rate
 from bessemer.train.precision import autocast
 from bessemer.train.schedule import rate_at
 
@@ -32,7 +32,7 @@ class Training:
     model: nn.Module
     replica: nn.Module
     optimizer: torch.optim.Optimizer
-    task: Classify
+    task: Task
     methods: Sequence[Method]
     config: TrainConfig
     runtime: Runtime
@@ -41,17 +41,39 @@ class Training:
     seed: int = 0
 
 
-def train_step(training: Training, batch: Batch) -> float:
-    """Take one optimizer step on this rank's share of a global batch; returns the mean loss of all ranks.
+class Step(NamedTuple):
+    """The mean loss of all ranks, and whether the weights moved: the same on every rank."""
 
-    Raises TrainingError, before weights move, where the loss is not finite.
+    loss: float
+    moved: bool
+
+
+def train_step(training: Training, batch: Batch, limit: float = math.inf) -> Step:
+    """Take one optimizer step on this rank's share of a global batch.
+
+    Weights, optimizer and averages stay as they are where the loss or a gradient is not finite on any rank, or the
+    loss is over `limit`. What to do then is for bessemer.train.guard to say.
     """
-    seed = key(training.seed, batch.step, training.runtime.rank)
-    torch.manual_seed(int(seed) >> 1)  # dropout is a function of these three
-    batch = batch.to(training.runtime.device)
+    batch = changed(training, batch.to(training.runtime.device))
+    total = compute_gradients(training, batch)
+    means = mean_over_ranks([total, has_unsound_gradient(training.model)], training.runtime)
+    value, unsound = torch.stack(means).tolist()
+    if not math.isfinite(value) or unsound > 0 or value > limit:
+        return Step(value, False)
+    update(training, batch.step)
+    return Step(value, True)
+
+
+def changed(training: Training, batch: Batch) -> Batch:
+    """The batch as all methods make it; random numbers are from here on a function of (seed, step, rank)."""
+    torch.manual_seed(int(key(training.seed, batch.step, training.runtime.rank)) >> 1)
     for method in training.methods:
         batch = method.batch(batch)
+    return batch
 
+
+def compute_gradients(training: Training, batch: Batch) -> Tensor:
+    """Forward and backward passes of all micro-batches; returns this rank's loss, a scalar."""
     for layer in ghost_layers(training.model):
         layer.pending.clear()  # of a step that failed
     training.optimizer.zero_grad()
@@ -61,21 +83,30 @@ def train_step(training: Training, batch: Batch) -> float:
             loss = forward(training, part) / training.config.accumulate
             loss.backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
+    return total
 
-    value = float(mean_over_ranks([total], training.runtime)[0])
-    if not math.isfinite(value):
-        rate = training.config.optimizer.learning_rate
-        raise TrainingError(f"the loss is {value} at step {batch.step}", f"lower the learning rate (now {rate})")
-    set_rate(training.optimizer, learning_rate(training, batch.step))
+
+def update(training: Training, step: int) -> None:
+    """Move weights, running statistics and averages."""
+    clip_gradients(training.model.parameters(), training.config.clip)
+    set_rate(training.optimizer, learning_rate(training, step))
     training.optimizer.step()
     commit_statistics(training.model, training.runtime)
     for method in training.methods:
-        method.after_step(training.model, batch.step)
-    return value
+        method.after_step(training.model, step)
+
+
+@torch.no_grad()
+def has_unsound_gradient(model: nn.Module) -> Tensor:
+    """1 where a gradient is not finite (or too large to be squared), else 0, as a float on the model's device."""
+    norms = torch._foreach_norm([weight.grad for weight in model.parameters() if weight.grad is not None])
+    return 1 - torch.stack([norm.float().isfinite() for norm in norms]).all().float()
 
 
 def forward(training: Training, batch: Batch) -> Tensor:
     """The loss of one micro-batch, with all methods."""
+    for method in training.methods:
+        method.before_forward(batch)
     with autocast(training.precision, training.runtime.kind):
         outputs = training.replica(batch.inputs)
         loss = training.task.loss(outputs, batch)

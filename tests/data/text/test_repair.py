@@ -85,3 +85,19 @@ def test_what_is_left_alone(text: str) -> None:
 def test_source_code_that_writes_html_is_not_html(module: ModuleType) -> None:
     text = Path(module.__file__ or "").read_text(encoding="utf-8")
     assert "HTML stripped" not in clean_text(text)[1]
+
+
+@given(LAWFUL)
+def test_white_space_may_be_kept_as_it_is(text: str) -> None:
+    clean, _ = clean_text(text, "keep", "keep")
+    assert clean_text(clean, "keep", "keep") == (clean, ())
+    assert clean.encode("utf-8").decode("utf-8") == clean
+
+
+SPACED = ["\n\n  def f():\r\n\treturn 1   \n\n\n\n\x0c\n", "a\rb", " \t ", "x\x0b\x0cy\u00a0\u2003z", "no end"]
+
+
+@pytest.mark.parametrize("text", SPACED)
+def test_kept_white_space_is_the_same(text: str) -> None:
+    assert clean_text(text, "keep", "keep") == (text, ())
+    assert clean_text(f"{text}\x00\u200b", "keep", "keep") == (text, ("control characters removed",))

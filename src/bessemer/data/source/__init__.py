@@ -12,10 +12,11 @@ from bessemer.data.record import Source
 from bessemer.data.source.arrays import idx_files, open_digits, open_idx
 from bessemer.data.source.common import SPLIT_NAMES, existing, existing_folder, printable
 from bessemer.data.source.dataset import open_dataset
+from bessemer.data.source.documents import open_documents, open_stdlib, stdlib_mark
 from bessemer.data.source.folder import open_folder
 from bessemer.data.source.table import open_table
 
-__all__ = ["OPENERS", "SPLIT_NAMES", "fingerprint", "open_source"]
+__all__ = ["DOCUMENT_OPENERS", "OPENERS", "SPLIT_NAMES", "fingerprint", "open_source"]
 
 OPENERS: dict[str, Callable[[SourceConfig], Source]] = {
     "digits": open_digits,
@@ -25,12 +26,21 @@ OPENERS: dict[str, Callable[[SourceConfig], Source]] = {
     "audio_folder": open_folder,
     "table": open_table,
     "dataset": open_dataset,
+    "stdlib": open_stdlib,
 }
+DOCUMENT_OPENERS = {**OPENERS, "text_folder": open_documents}
 
 
-def open_source(config: SourceConfig) -> Source:
-    """The source that the settings name; raises DataError where it cannot be used."""
-    return OPENERS[config.source](config)
+def open_source(config: SourceConfig, labelled: bool = True) -> Source:
+    """The source that the settings name; raises DataError where it cannot be used.
+
+    With `labelled=False` all rows carry the same label, and none is looked for.
+    """
+    if labelled:
+        return OPENERS[config.source](config)
+    if config.columns is not None:
+        config = config.model_copy(update={"columns": config.columns.model_copy(update={"label": None})})
+    return DOCUMENT_OPENERS[config.source](config)
 
 
 def fingerprint(config: DataConfig) -> str:
@@ -40,6 +50,8 @@ def fingerprint(config: DataConfig) -> str:
 
 
 def _fingerprint(config: SourceConfig) -> str:
+    if config.source == "stdlib":
+        return stdlib_mark()
     if config.path is None:
         return "built in"
     root = existing_folder(config.path) if config.source in ("idx", "dataset") else existing(config.path)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import ColumnsConfig
-from bessemer.data.record import FILTERED, Raw, Rejected
+from bessemer.data.record import DOCUMENT, FILTERED, Raw, Rejected
 from bessemer.data.source.common import SPLIT_NAMES, as_label, is_inside
 from bessemer.errors import DataError
 
@@ -37,7 +37,8 @@ class Cells:
             value = self._value(row, folder)
         except Rejected as problem:
             value = problem
-        return Raw(origin, place, self.label(row.get(self.columns.label)), split, value)
+        label = self.label(row.get(self.columns.label)) if self.columns.label else DOCUMENT
+        return Raw(origin, place, label, split, value)
 
     def label(self, value: Any) -> str | None:
         """A class name: numbers as text (1.0 is "1"), None where the cell says nothing."""

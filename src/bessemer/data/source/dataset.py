@@ -94,7 +94,7 @@ def open_dataset(config: SourceConfig) -> Source:
     for part in parts:
         there, features = describe(root / part.file)
         names = check_columns(root / part.file, config.columns, there)
-    classes = class_names(features).get(config.columns.label)
+    classes = class_names(features).get(config.columns.label or "")
     cells = Cells(config.columns, os.path.realpath(root), classes)
     return DatasetSource(str(root), parts, names, cells, classes)
 

@@ -59,7 +59,7 @@ class TextCleaner:
         text, repairs = self._text(raw)
         shorter = drop_lines(text, self._repeated)
         if shorter != text:
-            text, more = clean_text(shorter, "keep")
+            text, more = clean_text(shorter, "keep", self.config.text.white_space)
             repairs = (*repairs, "boilerplate lines dropped", *(name for name in more if name not in repairs))
         unit = self.config.unit if not raw.place else "file"
         if unit == "file":
@@ -92,7 +92,7 @@ class TextCleaner:
             text, repairs = value, no_repairs
         else:
             text, repairs = decode(value)
-        text, more = clean_text(text, self.config.text.html)
+        text, more = clean_text(text, self.config.text.html, self.config.text.white_space)
         return text, (*repairs, *more)
 
     def _judged(self, text: str, repairs: tuple[str, ...], part: str) -> Clean:

@@ -22,6 +22,8 @@ _REMOVED = re.compile(
 )
 _JOINED = "\u0600-\u0dff\u2600-\u27bf\ufe0f\U0001f000-\U0001faff"
 _JOINERS = re.compile(f"(?<![{_JOINED}])[\u200c\u200d]+|[\u200c\u200d]+(?![{_JOINED}\u200c\u200d])")
+_BLANK_CONTROLS = "\x0b\x0c"  # form feeds and vertical tabs: white space too
+_SPLIT_AT_BLANKS = re.compile(f"([{_BLANK_CONTROLS}])")
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # colors of a terminal
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
@@ -33,19 +35,21 @@ LONGEST_LINE = 20_000  # characters of a line that mojibake is looked for in
 PASSES = 20
 
 
-def clean_text(text: str, html: str = "auto") -> tuple[str, tuple[str, ...]]:
+def clean_text(text: str, html: str = "auto", white_space: str = "normalize") -> tuple[str, tuple[str, ...]]:
     """The repaired text, and the name of each repair that changed something, in order.
 
     Mojibake is mended (ftfy), HTML documents become their text and entities are resolved in texts without tags
     (`html="keep"` leaves both), control and zero-width characters go, Unicode is NFC, line ends are `\\n`, spaces
-    at line ends and runs of blank lines go. Indentation and case stay. Applying it twice equals once: the passes
-    run until nothing changes (an entity may hide an entity, a page a page).
+    at line ends and runs of blank lines go. Indentation and case stay. With `white_space="keep"` all white space
+    stays as it is. Applying it twice equals once: the passes run until nothing changes (an entity may hide an
+    entity, a page a page).
     """
     done: dict[str, None] = {}
-    text = text.strip("\r\n")  # what every file ends with is not worth a name
+    if white_space == "normalize":
+        text = text.strip("\r\n")  # what every file ends with is not worth a name
     for _ in range(PASSES):
         before = text
-        for name, step in _steps(html):
+        for name, step in _steps(html, white_space):
             after = step(text)
             if after != text:
                 done[name] = None
@@ -55,16 +59,18 @@ def clean_text(text: str, html: str = "auto") -> tuple[str, tuple[str, ...]]:
     return text, tuple(done)
 
 
-def _steps(html: str) -> list[tuple[str, Callable[[str], str]]]:
+def _steps(html: str, white_space: str) -> list[tuple[str, Callable[[str], str]]]:
     steps: list[tuple[str, Callable[[str], str]]] = [
         ("mojibake repaired", _mojibake),
         ("entities resolved", _entities),
-        ("control characters removed", _controls),
+        ("control characters removed", _controls if white_space == "normalize" else _other_controls),
         ("HTML stripped", _html),
         ("Unicode normalized", lambda text: unicodedata.normalize("NFC", text)),
         ("white space normalized", _white_space),
     ]
-    return [step for step in steps if html == "auto" or step[0] not in ("HTML stripped", "entities resolved")]
+    off = {"HTML stripped", "entities resolved"} if html == "keep" else set()
+    off |= {"white space normalized"} if white_space == "keep" else set()
+    return [step for step in steps if step[0] not in off]
 
 
 def _mojibake(text: str) -> str:
@@ -97,6 +103,11 @@ def _controls(text: str) -> str:
     text = _ESCAPES.sub("", text)
     text = _SURROGATES.sub("\ufffd", text)
     return _JOINERS.sub("", _REMOVED.sub("", text))
+
+
+def _other_controls(text: str) -> str:
+    """The same, but for control characters that are white space."""
+    return "".join(part if part in _BLANK_CONTROLS else _controls(part) for part in _SPLIT_AT_BLANKS.split(text))
 
 
 def _white_space(text: str) -> str:

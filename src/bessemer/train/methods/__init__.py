@@ -1,8 +1,9 @@
 """Training methods: plain functions, and the hooks that put them into a run.
 
-A method has any of four hooks, called in the recipe's order: `prepare(model)` once, `batch(batch)` before the
-forward pass, `loss(loss, outputs, batch)` after it, `after_step(model, step)` after the optimizer. One that
-keeps averages also has `state()` and `load_state(tensors)`; one that holds on to the model lets go in `release()`.
+A method has any of five hooks, called in the recipe's order: `prepare(model)` once, `batch(batch)` on a rank's
+share of a batch, `before_forward(batch)` and `loss(loss, outputs, batch)` around the forward pass of each
+micro-batch of it, `after_step(model, step)` after the optimizer. One that keeps averages also has `state()` and
+`load_state(tensors)`; one that holds on to the model lets go in `release()`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ class Method:
     def batch(self, batch: Batch) -> Batch:
         """Change a batch before the forward pass."""
         return batch
+
+    def before_forward(self, batch: Batch) -> None:
+        """Look at a micro-batch before the model does; `batch.first` is its place in the global batch."""
 
     def loss(self, loss: Tensor, outputs: Tensor, batch: Batch) -> Tensor:
         """Change the loss."""

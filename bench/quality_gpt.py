@@ -1,0 +1,166 @@
+"""Time to a given quality of a GPT on the Python library's sources: bessemer against a tuned AdamW + cosine loop.
+
+    python bench/quality_gpt.py [tune] [SEED ...]        by default seeds 0 and 1
+
+The loop is PyTorch as in a tutorial, with bf16 autocast; its learning rate is the best of RATES on the same
+held-out files (`tune`). bessemer takes the settings below for fewer steps. Seconds are of training, compilation
+included, validation left out; both start from the same weights and see windows of the same files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+import sysconfig
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tables import print_head, print_row
+from torch import nn
+from torch.nn import functional as F
+from trainers import CONTEXT, VOCABULARY, gpt
+
+from bessemer.data.dataset import Batches, Samples, as_they_are
+from bessemer.runtime import Progress, Runtime, available_threads, use
+from bessemer.task.language import Language
+from bessemer.train.config import TrainConfig
+from bessemer.train.loop import fit
+
+HELD_OUT = 20  # one file of so many
+WINDOWS = 256  # held-out windows that are scored
+BATCH, STEPS = 16, 600
+RATES = (1e-3, 2e-3, 4e-3)
+RATE = 2e-3
+OURS = {"batch_size": 16, "optimizer": {"name": "muon", "learning_rate": 0.02, "adamw_rate": 0.004}}
+OUR_STEPS = 400
+
+
+@dataclass(frozen=True)
+class Text:
+    """Windows of tokens (N, CONTEXT + 1) to train on and to score, and the bytes behind the scored tokens."""
+
+    train: np.ndarray[Any, np.dtype[np.int64]]
+    held_out: np.ndarray[Any, np.dtype[np.int64]]
+    held_out_bytes: int
+
+
+class Tell(Progress):
+    """Notes go to standard error."""
+
+    def note(self, text: str) -> None:
+        sys.stderr.write(text + "\n")
+
+
+def read() -> Text:
+    """The library's sources, split by file."""
+    from tokenizers import ByteLevelBPETokenizer
+
+    library = Path(sysconfig.get_path("stdlib"))
+    paths = [path for path in library.rglob("*.py") if "site-packages" not in path.parts]
+    texts: dict[bool, list[str]] = {False: [], True: []}
+    for path in sorted(paths):
+        text = path.read_bytes().decode("utf-8", "ignore")
+        texts[int(hashlib.sha256(text.encode()).hexdigest(), 16) % HELD_OUT == 0].append(text)
+    tokenizer = ByteLevelBPETokenizer()
+    tokenizer.train_from_iterator(texts[False], VOCABULARY, show_progress=False)
+
+    def windows(some: list[str]) -> Any:
+        ids = np.concatenate([np.array(one.ids, np.int64) for one in tokenizer.encode_batch(some)])
+        count = len(ids) // (CONTEXT + 1)
+        return ids[: count * (CONTEXT + 1)].reshape(count, -1)
+
+    held_out = windows(texts[True])
+    held_out = held_out[np.linspace(0, len(held_out) - 1, WINDOWS).astype(int)]
+    spoken = [len(tokenizer.decode(row[1:].tolist(), skip_special_tokens=False).encode()) for row in held_out]
+    return Text(windows(texts[False]), held_out, sum(spoken))
+
+
+@torch.no_grad()
+def bits_per_byte(model: nn.Module, text: Text) -> float:
+    """Of the held-out windows."""
+    nats = 0.0
+    model.eval()
+    for rows in torch.from_numpy(text.held_out).split(16):
+        logits = model(rows[:, :-1]).float()
+        nats += float(F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten(), reduction="sum"))
+    return nats / math.log(2) / text.held_out_bytes
+
+
+def plain(text: Text, rate: float, seed: int) -> tuple[float, float]:
+    """A loop as in a tutorial: seconds, and bits per byte at the end."""
+    model, windows = gpt(kernel=True), torch.from_numpy(text.train)
+    groups = [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": 0.1},
+        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, rate, betas=(0.9, 0.95), fused=True)
+    warm = STEPS // 20
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: (
+            (step + 1) / warm if step < warm else 0.5 + 0.5 * math.cos(math.pi * (step - warm) / (STEPS - warm))
+        ),
+    )
+    generator = torch.Generator().manual_seed(seed)
+    start, step = time.perf_counter(), 0
+    while step < STEPS:
+        for batch in windows[torch.randperm(len(windows), generator=generator)].split(BATCH):
+            if step == STEPS:
+                break
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = F.cross_entropy(model(batch[:, :-1]).flatten(0, 1).float(), batch[:, 1:].flatten())
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            step += 1
+    return time.perf_counter() - start, bits_per_byte(model, text)
+
+
+def ours(text: Text, seed: int, steps: int = OUR_STEPS, **settings: Any) -> tuple[float, float]:
+    """bessemer's loop: seconds, and bits per byte at the end."""
+    ids = np.random.default_rng(seed).integers(0, 2**63, len(text.train)).astype(np.uint64)
+    samples = Samples(text.train[:, :-1].astype(np.int32), text.train[:, 1:].copy(), ids)
+    values = {**OURS, **settings}
+    batch = values["batch_size"]
+    config = TrainConfig(epochs=steps * batch / len(samples), compile=True, **values)
+    model, batches = gpt(kernel=False), Batches(samples, batch, seed, as_they_are)
+    runtime = Runtime(threads=torch.get_num_threads())
+    start = time.perf_counter()
+    fit(model, Language(), batches, config, seed=seed, runtime=runtime, progress=Tell())
+    return time.perf_counter() - start, bits_per_byte(model, text)
+
+
+def tune(text: Text) -> None:
+    """The plain loop with each learning rate."""
+    print_head(f"AdamW + cosine, {STEPS} steps of {BATCH} x {CONTEXT} tokens", "learning rate", "bits per byte")
+    for rate in RATES:
+        print_row(f"{rate:g}", f"{plain(text, rate, 0)[1]:.4f}")
+
+
+def bench_quality_gpt(seeds: tuple[int, ...] = (0, 1)) -> None:
+    """Both, in turns, with each seed."""
+    use(Runtime(threads=available_threads()))
+    text = read()
+    print_head(
+        f"time to quality: GPT, {text.train.size:,} tokens of Python sources, {WINDOWS} held-out windows",
+        *("seed", "AdamW + cosine", "bits per byte", "bessemer", "bits per byte", "share of the time"),
+    )
+    for seed in seeds:
+        theirs, mine = plain(text, RATE, seed), ours(text, seed)
+        cells = f"{theirs[0]:.0f} s", f"{theirs[1]:.4f}", f"{mine[0]:.0f} s", f"{mine[1]:.4f}"
+        print_row(str(seed), *cells, f"{mine[0] / theirs[0]:.0%}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["tune"]:
+        use(Runtime(threads=available_threads()))
+        tune(read())
+    else:
+        bench_quality_gpt(tuple(int(one) for one in sys.argv[1:]) or (0, 1))

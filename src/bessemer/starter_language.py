@@ -1,0 +1,119 @@
+"""A first recipe for language modelling: text of any layout, and a model whose training takes minutes."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bessemer.config import dump_yaml
+from bessemer.data.config import DataConfig, TextConfig
+from bessemer.data.ingest import Job
+from bessemer.data.prepare import Selection, cleaner_for, tasks
+from bessemer.data.source import open_source
+from bessemer.data.source.common import TABLE_SUFFIXES, suffix_of
+from bessemer.data.source.dataset import is_dataset
+from bessemer.data.source.guess import guess_dataset, guess_table
+from bessemer.errors import DataError, UsageError
+
+LOOKS = 500  # documents whose lengths are looked at
+BYTES_A_TOKEN = 3.2
+TOKENS = 3e6  # that a two-core machine trains the model below on in about ten minutes
+LITTLE = 1e6  # bytes; less text is soon learned by heart
+STDLIB = Path("stdlib")
+
+
+def write_language_recipe(data: Path, out: Path, force: bool = False) -> str:
+    """Look at `data`, write a commented recipe for language modelling to `out`, and say what was found.
+
+    `data` is a folder or archive of text files, one long text file, a table with a column of text, or `stdlib`.
+    Raises DataError where there is no text, UsageError where `out` is there already.
+    """
+    if out.exists() and not force:
+        raise UsageError(f"{out}: is there already", "give another name with -o, or --force to replace it")
+    values = source_of(data)
+    documents, size = look(data, values)
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", data.stem).lstrip("._-") or "run"
+    text = recipe(name, out, values, documents, size)
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written: {error.strerror}", "give another place with -o") from error
+    return f"{documents:,} documents, {size / 1e6:,.1f} MB of text: wrote {out}\nNext: bessemer run {out}"
+
+
+def source_of(data: Path) -> dict[str, Any]:
+    """The values of `data:` that read what stands at `data` as documents."""
+    if data == STDLIB and not data.exists():
+        return {"source": "stdlib"}
+    if not data.exists():
+        raise DataError(
+            f"{data}: no such file or folder", "give the folder or file that holds the text, or stdlib"
+        )
+    path = data.resolve()
+    columns: dict[str, str] = {}
+    if path.is_dir() and is_dataset(path):
+        source, columns = "dataset", guess_dataset(path)
+    elif path.is_file() and suffix_of(path.name) in TABLE_SUFFIXES:
+        source, columns = "table", guess_table(path)
+    else:
+        return {"source": "text_folder", "path": str(path)}
+    if "text" not in columns:
+        raise DataError(f"{data}: no column of text in it", "task language needs text")
+    kept = {name: columns[name] for name in ("text", "split") if name in columns}
+    return {"source": source, "path": str(path), "columns": kept}
+
+
+def look(data: Path, values: dict[str, Any]) -> tuple[int, float]:
+    """Documents, and about how many bytes of text they hold."""
+    config = DataConfig(**values, text=TextConfig(html="keep", white_space="keep", boilerplate=0.0))
+    job = Job([open_source(config, labelled=False)], cleaner_for(config))
+    documents = sum(len(job.count(*task)) for task in tasks(job, Selection()))
+    cleaned = (job.clean(*task) for task in tasks(job, Selection()))
+    sizes = list(islice((size for done in cleaned for size in done.sizes if size), LOOKS))
+    if not sizes:
+        raise DataError(f"{data}: none of its {documents} files can be read as text", "check the files")
+    return documents, documents * float(np.mean(sizes))
+
+
+def recipe(name: str, out: Path, values: dict[str, Any], documents: int, size: float) -> str:
+    """The recipe as commented YAML."""
+    tokens = size / BYTES_A_TOKEN
+    epochs = float(np.clip(round(TOKENS / tokens, 1), 0.1, 20))
+    dropout = 0.1 if size < LITTLE or epochs > 4 else 0.0
+    width, context = (128, 128) if size < LITTLE else (192, 256)
+    lines = [
+        f"{key}: {json.dumps(values[key], ensure_ascii=False)}" for key in ("source", "path") if key in values
+    ]
+    lines += [dump_yaml({"columns": values["columns"]}).rstrip()] if "columns" in values else []
+    section = "".join(f"  {line}\n" for line in lines)
+    return f"""\
+# {documents:,} documents, about {size / 1e6:,.1f} MB of text.
+# Run it with: bessemer run {out.name}
+# Every key and its meaning: bessemer schema. Try changes with --set, for example --set train.epochs=2.
+name: {json.dumps(name)}
+seed: 0
+task: language # says the next token; the result is in bits per byte, and fewer are better
+data: # white space and markup stay as they are
+{section}\
+  max_quarantined: 0.3 # stop when a larger share is broken
+  split: {{test: 0.1, validation: 0.05}} # whole documents
+  text:
+    tokenizer: {{kind: bpe, vocabulary: null}} # null goes by the size of the text: 1024, 2048 or 4096
+model: # a Transformer decoder
+  width: {width} # of features; twice as many take three times as long
+  layers: 4
+  heads: {width // 32}
+  feedforward: {4 * width}
+  context: {context} # tokens that it looks back
+  dropout: {dropout} # against learning little text by heart
+train:
+  epochs: {epochs:g} # times that the text is read
+  batch_size: {2048 // context} # windows of {context} tokens
+  optimizer: {{name: adamw, learning_rate: 0.003, weight_decay: 0.1}}
+compress: null # of language models it is not there yet: the parent ships
+"""

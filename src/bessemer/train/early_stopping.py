@@ -1,0 +1,36 @@
+"""Early stopping (Prechelt, "Early stopping, but when?", 1998), as a function of the learning curve.
+
+The curve is part of every checkpoint, so a resumed run takes the same decision, and nothing else need be kept. The
+result is the weights (or their average) of the step at which training ended, which is `patience` validations
+behind the best one. The best ones themselves would be another copy of the weights in every checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bessemer.train.method_config import EarlyStoppingConfig
+
+
+def should_stop(history: Sequence[Mapping[str, Any]], patience: int, gain: float) -> bool:
+    """Whether the last `patience` validations were no better than the best before them by more than `gain`.
+
+    `history` holds points with a `validation`, higher being better, or None where there was none.
+    """
+    best, waited = -math.inf, 0
+    for point in history:
+        value = point["validation"]
+        if value is None:
+            continue
+        if value > best + gain:
+            best, waited = value, 0
+        else:
+            waited += 1
+    return waited >= patience
+
+
+def gains_no_more(history: Sequence[Mapping[str, Any]], settings: EarlyStoppingConfig | None) -> bool:
+    """Whether early stopping is on and ends the run here."""
+    return settings is not None and should_stop(history, settings.patience, settings.gain)

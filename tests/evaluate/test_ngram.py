@@ -1,0 +1,73 @@
+"""The baseline of language modelling."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bessemer.evaluate.ngram import NgramModel, ngrams
+from bessemer.evaluate.text_baseline import text_baseline
+
+TEXT = "the cat sat on the mat and the cat ate the rat "
+
+
+def as_bytes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+@pytest.mark.parametrize("order", [1, 3, 8])
+def test_probabilities_of_all_bytes_sum_to_one(order: int) -> None:
+    model = NgramModel([as_bytes(TEXT), as_bytes("dogs")], order)
+    for context in ("", "the c", "never seen: q"):
+        cost = model.nats(as_bytes(context)[:-1]) if context else 0.0
+        before = as_bytes(context)
+        chances = []
+        for byte in range(1, 256):
+            known = np.concatenate([before, [byte]]).astype(np.uint8)
+            chances.append(np.exp(-(model.nats(known) - _end(model, known) - _without_end(model, before))))
+        end = np.exp(-_end(model, before))
+        assert sum(chances) + end == pytest.approx(1, abs=1e-6), (context, cost)
+
+
+def _end(model: NgramModel, document: np.ndarray) -> float:
+    """What the end behind a document costs."""
+    return model.nats(document) - _without_end(model, document)
+
+
+def _without_end(model: NgramModel, document: np.ndarray) -> float:
+    every = ngrams(document, model.length)[:-1]
+    chance = np.full(len(every), 1 / 256)
+    from bessemer.evaluate.ngram import _interpolated
+
+    for length, one in enumerate(reversed(model.orders), 1):
+        chance = _interpolated(one, every & np.uint64(256**length - 1), chance)
+    return float(-np.log(chance).sum())
+
+
+def test_what_was_seen_costs_less() -> None:
+    model = NgramModel([as_bytes(TEXT)])
+    assert model.nats(as_bytes("the cat sat")) < 0.5 * model.nats(as_bytes("tac eht tas"))
+
+
+def test_a_context_counts_kinds_not_times() -> None:
+    # "z" always follows "y"; alone it is rare in kinds of contexts, so it is a poor guess elsewhere.
+    model = NgramModel([as_bytes("yz" * 50 + "axbxcxdx")], 2)
+    assert model.nats(as_bytes("?x")) < model.nats(as_bytes("?z"))
+
+
+def test_ngrams_begin_and_end_with_a_zero() -> None:
+    assert [hex(int(one)) for one in ngrams(as_bytes("ab"), 3)] == ["0x61", "0x6162", "0x616200"]
+
+
+def test_the_better_of_both_is_the_baseline_and_says_on_what_it_learned() -> None:
+    generator = np.random.default_rng(0)
+    words = ["".join(one) for one in generator.choice(list("abcdefgh"), (30, 4))]
+    texts = [" ".join(generator.choice(words, 200)) for _ in range(30)]
+    found = text_baseline(texts[:20], texts[20:])
+    values = [one["bits_per_byte"]["value"] for one in found["every"]]
+    assert found["bits_per_byte"]["value"] == min(values)
+    assert max(values) < 3  # a letter of eight takes three bits
+    assert found["trained_on"] == found["train_bytes"] == sum(map(len, texts[:20]))
+    less = text_baseline(texts[:20], texts[20:], most=found["train_bytes"] // 4)
+    assert less["trained_on"] <= 0.3 * found["train_bytes"]
+    assert less["bits_per_byte"]["value"] > found["bits_per_byte"]["value"]
