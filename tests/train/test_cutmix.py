@@ -15,9 +15,9 @@ from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.errors import UsageError
 from bessemer.task.classify import Classify
 from bessemer.train.config import TrainConfig
-from bessemer.train.loop import standard_methods
 from bessemer.train.methods.cutmix import CutMix, choose_box, cutmix
 from bessemer.train.methods.label_smoothing import LabelSmoothing
+from bessemer.train.methods.standard import standard_methods
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from bessemer.runtime import Runtime
 from bessemer.task.classify import Classify
 from bessemer.train.checkpoint import TrainState, load_checkpoint
 from bessemer.train.config import OptimizerConfig, TrainConfig
-from bessemer.train.loop import FitResult, fit, standard_methods
+from bessemer.train.loop import FitResult, fit
+from bessemer.train.methods.standard import standard_methods
 
 EPOCH = 3  # steps
 STEPS = 4 * EPOCH

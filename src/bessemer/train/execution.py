@@ -68,14 +68,23 @@ def choose_execution(
     may_compile = compile is not False and not obstacle
     if not (may_compile or autotune):
         return Execution(False, threads)
+    if may_compile and compile is True and not autotune:
+        return Execution(_compile(model, trial, progress) is not None, threads)
     seconds = time_trials(model, trial)
     if autotune and threads > 1:
         threads, seconds = _fewer_threads(model, trial, threads, seconds, progress)
     pays = seconds * steps * COMPILE_GAIN > COMPILE_SECONDS
     if not may_compile or not (compile is True or autotune or pays):
         return Execution(False, threads)
-    faster = _compiled_is_faster(model, trial, seconds, steps, progress)
-    return Execution(faster is not None if compile is True else bool(faster), threads)
+    made = _compile(model, trial, progress)
+    if made is None:
+        return Execution(False, threads)
+    form, taken = made
+    compiled = time_trials(form, trial)
+    told = f"a step takes {1000 * compiled:.0f} ms compiled and {1000 * seconds:.0f} ms as it is"
+    progress.note(f"{told}; compiling took {taken:.0f} s, {steps:,} steps to go")
+    faster = compiled < CLEARLY * seconds and (seconds - compiled) * steps > taken
+    return Execution(faster or compile is True, threads)
 
 
 def cannot_compile(model: nn.Module) -> str:
@@ -120,10 +129,8 @@ def _fewer_threads(
     return threads, seconds
 
 
-def _compiled_is_faster(
-    model: nn.Module, trial: Trial, seconds: float, steps: int, progress: Progress
-) -> bool | None:
-    """Whether compiled steps repay the time of compiling; None where it fails, as without a C++ compiler."""
+def _compile(model: nn.Module, trial: Trial, progress: Progress) -> tuple[nn.Module, float] | None:
+    """The compiled form and the seconds it took; None where it fails, as without a C++ compiler."""
     progress.note("compiling the model, which can take a minute or two")
     start, form = time.perf_counter(), compiled_form(model)
     try:
@@ -132,8 +139,4 @@ def _compiled_is_faster(
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         progress.note(f"not compiled: {reason}; installing a C++ compiler may help, or set train.compile to false")
         return None
-    taken = time.perf_counter() - start
-    compiled = time_trials(form, trial)
-    told = f"a step takes {1000 * compiled:.0f} ms compiled and {1000 * seconds:.0f} ms as it is"
-    progress.note(f"{told}; compiling took {taken:.0f} s, {steps:,} steps to go")
-    return compiled < CLEARLY * seconds and (seconds - compiled) * steps > taken
+    return form, time.perf_counter() - start

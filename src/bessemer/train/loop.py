@@ -1,15 +1,11 @@
-"""The training loop: steps, checkpoints, validation, and a clean stop on signals."""
+"""The training loop: what a run is made of, and the order in which it happens."""
 
 from __future__ import annotations
 
 import math
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -23,23 +19,21 @@ from bessemer.parallel.agree import any_ranks, from_main
 from bessemer.parallel.data import replicate
 from bessemer.runtime import SILENT, Progress, Runtime
 from bessemer.task import Task
-from bessemer.train.checkpoint import TrainState, load_checkpoint, load_step
 from bessemer.train.clock import Clock
 from bessemer.train.config import TrainConfig
+from bessemer.train.curve import Validate, record, tell, use_result
 from bessemer.train.early_stopping import gains_no_more
 from bessemer.train.execution import Execution, choose_execution, compiled_form, recorded_execution
 from bessemer.train.guard import Guard, check_ranks
 from bessemer.train.memory.limit import limit_memory
 from bessemer.train.methods import Method
 from bessemer.train.methods.standard import prepare_methods, standard_methods
-from bessemer.train.optimizer import build_optimizer, use_averages
+from bessemer.train.optimizer import build_optimizer
 from bessemer.train.precision import choose_precision
+from bessemer.train.resume import newest_state, restore, resume, state_of
 from bessemer.train.saver import Saver
-from bessemer.train.step import Training, changed, forward, learning_rate, micro_batches, train_step
-
-Validate = Callable[[nn.Module], float]
-CURVE_POINTS = 200
-VALIDATIONS = 10
+from bessemer.train.signals import stop_signals
+from bessemer.train.step import Training, changed, forward, micro_batches, train_step
 
 
 @dataclass(frozen=True)
@@ -94,13 +88,13 @@ def fit(
     training = _set_up(model, task, batches, config, methods, seed, runtime, precision)
     try:
         guard = Guard(config.guard, work / "guard.json" if work else None, runtime.is_main)
-        start, history = _resume(training, work, guard, progress)
+        start, history = resume(training, work, guard, progress)
         limit_memory(training, batches, work, progress)
         _carry_out(training, batches, start, work, progress)
         saver = Saver(work, config.checkpoint_seconds, progress, runtime.is_main)
         with Clock(batches.order, runtime, work) as clock, saver:
             _take_steps(training, batches, start, history, guard, saver, clock, validate, progress, label)
-        _use_result(training)
+        use_result(training)
     finally:
         for method in training.methods:
             method.release()
@@ -138,7 +132,7 @@ def _take_steps(
     if start == training.steps or gains_no_more(history, training.config.early_stopping):
         return  # as decided before it was saved
     progress.begin(label, start)
-    with _stop_signals() as stop:
+    with stop_signals() as stop:
         for batch in clock.watch(batches.from_step(start, training.steps, runtime.rank, runtime.world)):
             step = batch.step + 1
             loss = _guarded_step(training, batch, guard, progress)
@@ -148,10 +142,10 @@ def _take_steps(
                 back = _go_back(training, batch.step, history, guard, saver, progress)
                 progress.begin(label, back)
                 for left_out in range(back + 1, step):  # the curve is that of a run that resumes from there
-                    _record(training, history, left_out, None, validate)
-                    _tell(history, left_out, progress, label)
-            _record(training, history, step, loss, validate)
-            _tell(history, step, progress, label)
+                    record(training, history, left_out, None, validate)
+                    tell(history, left_out, progress, label)
+            record(training, history, step, loss, validate)
+            tell(history, step, progress, label)
             progress.step(label, step, training.steps, clock.line(step, training.steps, loss))
             due = saver.is_due() and loss is not None  # in bad times the checkpoint before is the better one
             ended = gains_no_more(history, training.config.early_stopping)  # rank 0, which validates, says so
@@ -159,12 +153,12 @@ def _take_steps(
             if due or stopping or ended or step == training.steps:
                 check_ranks(training, step)  # so what is saved is what all ranks hold
             if stopping:
-                saver.save_now(_state(training, step, history, guard))
+                saver.save_now(state_of(training, step, history, guard))
                 state = "state saved" if saver.folder else "nothing was saved, since no work folder was given"
                 problem = f"stopped at step {step} of {training.steps}; {state}"
                 raise StoppedError(problem, "run the same command to go on")
             if due:
-                saver.save(_state(training, step, history, guard))
+                saver.save(state_of(training, step, history, guard))
             if ended:
                 progress.note(f"{label}: stopped early at step {step} of {training.steps}")
                 return
@@ -199,11 +193,11 @@ def _go_back(
     Raises TrainingError where there is none, or that was tried often enough.
     """
     saver.wait()
-    state = _newest(training, saver.folder, progress)
+    state = newest_state(training, saver.folder, progress)
     guard.refuse(step, training.config.optimizer.learning_rate, state is not None)
     assert state is not None
     guard.rewind(step, state.step)
-    history[:] = _restore(training, state, guard)
+    history[:] = restore(training, state, guard)
     if training.runtime.is_main:
         progress.note(f"weights of step {state.step} are back; steps {state.step} to {step} are left out")
     return state.step
@@ -263,107 +257,3 @@ def _carry_out(training: Training, batches: Batches, start: int, work: Path | No
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     training.replica = replicate(compiled_form(training.model) if compiled else training.model, runtime)
-
-
-def _resume(
-    training: Training, work: Path | None, guard: Guard, progress: Progress
-) -> tuple[int, list[dict[str, Any]]]:
-    """Load the newest checkpoint; returns the step to go on from and the history up to it."""
-    state = _newest(training, work, progress)
-    if state is None:
-        return 0, []
-    history = _restore(training, state, guard)
-    if training.runtime.is_main:
-        progress.note(f"going on from step {state.step} of {training.steps}")
-    return state.step, history
-
-
-def _newest(training: Training, work: Path | None, progress: Progress) -> TrainState | None:
-    """The newest whole checkpoint, the same on all ranks: the main rank chooses."""
-    if work is None:
-        return None
-    runtime = training.runtime
-    state = load_checkpoint(work, progress) if runtime.is_main else None
-    step = from_main(-1 if state is None else state.step, runtime)
-    if runtime.is_main or step < 0:
-        return state
-    return load_step(work, step)
-
-
-def _restore(training: Training, state: TrainState, guard: Guard) -> list[dict[str, Any]]:
-    """Make training what a checkpoint says; returns the history up to it."""
-    training.model.load_state_dict(state.model)
-    training.optimizer.load_state_dict(state.optimizer)
-    for method in training.methods:
-        if method.name in state.methods:
-            method.load_state(state.methods[method.name])
-    guard.losses = state.losses
-    return state.history
-
-
-def _state(training: Training, step: int, history: list[dict[str, Any]], guard: Guard) -> TrainState:
-    methods = {method.name: method.state() for method in training.methods}
-    optimizer = training.optimizer.state_dict()
-    return TrainState(step, training.model.state_dict(), optimizer, methods, history, guard.losses)
-
-
-def _record(
-    training: Training, history: list[dict[str, Any]], step: int, loss: float | None, validate: Validate | None
-) -> None:
-    """Add a point to the learning curve at steps that depend on nothing but the number of steps."""
-    steps = training.steps
-    is_point = step == steps or step % max(1, steps // CURVE_POINTS) == 0
-    is_validated = validate is not None and (step == steps or step % max(1, steps // VALIDATIONS) == 0)
-    if not (is_point or is_validated):
-        return
-    rate = learning_rate(training, step - 1)
-    point: dict[str, Any] = {"step": step, "loss": loss, "rate": rate, "validation": None}
-    if is_validated and validate is not None and training.runtime.is_main:
-        with _as_result(training) as model:
-            point["validation"] = validate(model)
-    history.append(point)
-
-
-def _tell(history: list[dict[str, Any]], step: int, progress: Progress, label: str) -> None:
-    """Pass on the point of the learning curve that was added at `step`, if one was."""
-    if history and history[-1]["step"] == step:
-        progress.point(label, step, {name: value for name, value in history[-1].items() if name != "step"})
-
-
-@contextmanager
-def _as_result(training: Training) -> Iterator[nn.Module]:
-    """The model as it would be returned now, for a block; training then goes on as if nothing had been."""
-    trained = {name: tensor.clone() for name, tensor in training.model.state_dict().items()}
-    _use_result(training)
-    try:
-        yield training.model.eval()
-    finally:
-        training.model.load_state_dict(trained)
-        training.model.train()
-
-
-def _use_result(training: Training) -> None:
-    use_averages(training.optimizer)
-    for method in training.methods:
-        result = method.result()
-        if result is not None:
-            training.model.load_state_dict(result)
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set, for a block; only the main thread can listen."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def listen(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, listen) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
