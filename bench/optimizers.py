@@ -7,19 +7,14 @@ from __future__ import annotations
 
 import statistics
 import sys
-import tempfile
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
-import numpy as np
 import torch
 from tables import print_head, print_row, table
-from techniques import AUGMENT, SEEDS, TRAIN, accuracy, shown, trained
+from techniques import AUGMENT, SEEDS, TRAIN, accuracy, halved_digits, shown, trained
 
-from bessemer.data.config import DataConfig
 from bessemer.data.dataset import Dataset, Samples
-from bessemer.data.prepare import prepare
 from bessemer.runtime import Runtime, available_threads, use
 from bessemer.train.config import TrainConfig
 from bessemer.train.muon import newton_schulz
@@ -67,12 +62,7 @@ def bench_cost() -> None:
 def bench_accuracy() -> None:
     """Accuracy on held-out training digits, without averages of weights; the test split is left alone."""
     use(Runtime(threads=available_threads()))
-    with tempfile.TemporaryDirectory() as name:
-        prepare(DataConfig(source="digits"), 0, Path(name))
-        dataset = Dataset(Path(name))
-    every = dataset.split("train")
-    places = np.arange(len(every))
-    train, held_out = every.at(places[::2]), every.at(places[1::2])
+    dataset, train, held_out = halved_digits()
     for epochs in EPOCHS:
         compare(dataset, train, held_out, epochs)
 

@@ -18,6 +18,7 @@ from activations import bench_activations
 from augment import bench_augment
 from checkpoint import bench_checkpoint
 from dedup import bench_dedup
+from kernels import bench_kernels
 from kinds import bench_kinds
 from memory import bench_memory
 from optimizers import bench_optimizers
@@ -101,6 +102,7 @@ SUITES = {
     "augment": bench_augment,
     "checkpoint": bench_checkpoint,
     "dedup": bench_dedup,
+    "kernels": bench_kernels,
     "kinds": bench_kinds,
     "memory": bench_memory,
     "optimizers": bench_optimizers,

@@ -55,12 +55,7 @@ SIGNALS: dict[str, DistillConfig | None] = {
 def bench_techniques() -> None:
     """Accuracy on held-out training digits with each technique off or on; the test split is left alone."""
     use(Runtime(threads=available_threads()))
-    with tempfile.TemporaryDirectory() as name:
-        prepare(DataConfig(source="digits"), 0, Path(name))
-        dataset = Dataset(Path(name))
-    every = dataset.split("train")
-    places = np.arange(len(every))
-    train, held_out = every.at(places[::2]), every.at(places[1::2])
+    dataset, train, held_out = halved_digits()
     print_head(
         f"techniques: digits, {len(train)} to train on, {len(held_out)} held out, {TRAIN.epochs:g} epochs",
         *("variant", f"accuracy, mean of {len(SEEDS)} seeds", "difference", "each seed"),
@@ -73,6 +68,16 @@ def bench_techniques() -> None:
             base, teacher = statistics.mean(found), networks[0]
         print_row(label, *shown(found, base))
     bench_distillation(teacher, train, held_out)
+
+
+def halved_digits() -> tuple[Dataset, Samples, Samples]:
+    """The prepared digits, and halves of their training split: to train on and to judge by."""
+    with tempfile.TemporaryDirectory() as name:
+        prepare(DataConfig(source="digits"), 0, Path(name))
+        dataset = Dataset(Path(name))
+        every = dataset.split("train")
+        places = np.arange(len(every))
+        return dataset, every.at(places[::2]), every.at(places[1::2])
 
 
 def bench_distillation(teacher: torch.nn.Module, train: Samples, held_out: Samples) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from bessemer.model.measure import flops, parameters
 from bessemer.recipe import Recipe
 from bessemer.runtime import Progress, Runtime
 
-FACTS = "facts.json"
+FACTS, BASELINE = "facts.json", "baseline.json"
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,22 @@ class Context:
         path = self.work / ABOUT
         before = json.loads(path.read_text(encoding="utf-8"))["training"] if path.exists() else {}
         write_atomic(path, json.dumps({"training": {**before, **told}}))
+
+    def baseline(self, note: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What simple means reach on the same splits; it depends on the data alone, so it is found once."""
+        depends = {
+            "versions": self.versions,
+            "inputs": {"prepare": self.inputs["prepare"].digest},
+            "seed": self.recipe.seed,
+        }
+
+        def make(out: Path, work: Path) -> None:
+            self.progress.note(note)
+            (out / BASELINE).write_text(json.dumps(find()), encoding="utf-8")
+
+        artifact, _ = self.cache.obtain("baseline", depends, make)
+        found: dict[str, Any] = artifact.json(BASELINE)
+        return found
 
     def write_facts(self, facts: dict[str, Any]) -> None:
         """Leave this stage's part of the report."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,6 @@ from bessemer.model.gpt import GPT
 from bessemer.model.state import load_model
 from bessemer.stages.context import Context, sizes, time_files
 
-BASELINE = "baseline.json"
 PARITY_TOKENS = 4096
 PROMPTS, PROMPT_TOKENS, SAID_TOKENS = 4, 64, 96
 TEMPERATURE, TOP_K = 0.8, 50
@@ -84,21 +82,12 @@ def metrics(scores: Scores, seed: int) -> dict[str, Any]:
 
 
 def simple_baseline(context: Context, dataset: Dataset) -> dict[str, Any]:
-    """What simple means reach on the same documents; it depends on the data alone, so it is made once."""
-    depends = {
-        "versions": context.versions,
-        "inputs": {"prepare": context.inputs["prepare"].digest},
-        "seed": context.recipe.seed,
-    }
+    """What simple means reach on the same documents."""
 
-    def make(out: Path, work: Path) -> None:
-        context.progress.note("  n-grams of bytes and a compressor on the same text, for comparison")
-        found = text_baseline(dataset.texts("train"), dataset.texts("test"), context.recipe.seed)
-        (out / BASELINE).write_text(json.dumps(found), encoding="utf-8")
+    def find() -> dict[str, Any]:
+        return text_baseline(dataset.texts("train"), dataset.texts("test"), context.recipe.seed)
 
-    artifact, _ = context.cache.obtain("baseline", depends, make)
-    result: dict[str, Any] = artifact.json(BASELINE)
-    return result
+    return context.baseline("  n-grams of bytes and a compressor on the same text, for comparison", find)
 
 
 def continuations(dataset: Dataset, network: GPT, tokenizer: TextEncoder, seed: int) -> list[dict[str, Any]]:
