@@ -1,10 +1,11 @@
 """Time to the same accuracy on Fashion-MNIST: bessemer against a plain AdamW + cosine loop, same network.
 
-    python bench/quality_fashion.py [EPOCHS] [SEED ...]        epochs of the plain loop, by default 6; seed 0
+    python bench/quality_fashion.py [EPOCHS] [SEED ...]        epochs of the plain loop, by default 20; seed 0
 
 Both train the network of recipes/fashion_mnist.yaml on the same images with the same shifts and flips.
 The plain loop is PyTorch as in a tutorial: fp32, batch normalization, AdamW, cosine. bessemer takes the settings
-below, which were chosen on a part of the training images. Seconds are of training; tests are left out.
+below, which were chosen on the validation images. Seconds are of training; tests are left out. The plain loop's
+are those at which it first has TARGET on the test images, or all of them where it never has.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from bessemer.train.config import TrainConfig
 from bessemer.train.loop import fit
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "fashion_mnist.yaml"
+TARGET = 0.94
 BATCH, RATE, DECAY = 256, 2e-3, 0.05  # of the plain loop
 AUGMENT = AugmentConfig(crop=2, flip="horizontal")
 OURS: dict[str, Any] = {
@@ -76,14 +78,14 @@ def accuracy(model: nn.Module, samples: Samples) -> float:
     return right
 
 
-def plain(dataset: Dataset, train: Samples, test: Samples, epochs: int, seed: int) -> tuple[float, list[float]]:
-    """A loop as in a tutorial: seconds of training, and accuracy after each epoch."""
+def plain(dataset: Dataset, train: Samples, test: Samples, epochs: int, seed: int) -> list[tuple[float, float]]:
+    """A loop as in a tutorial: seconds of training and accuracy after each epoch."""
     torch.manual_seed(seed)
     model, batches = network(dataset.about, ghost=False), Batches(train, BATCH, seed, AUGMENT)
     optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=DECAY)
     steps = batches.order.steps(epochs)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    seconds, start, found = 0.0, time.perf_counter(), []
+    seconds, start, found = 0.0, time.perf_counter(), list[tuple[float, float]]()
     for batch in batches.from_step(0, steps):
         loss = F.cross_entropy(model(batch.inputs), batch.targets)
         optimizer.zero_grad()
@@ -92,10 +94,10 @@ def plain(dataset: Dataset, train: Samples, test: Samples, epochs: int, seed: in
         schedule.step()
         if (batch.step + 1) % (steps // epochs) == 0:
             seconds += time.perf_counter() - start
-            found.append(accuracy(model, test))
-            sys.stderr.write(f"plain: {seconds:.0f} s, {found[-1]:.2%}\n")
+            found.append((seconds, accuracy(model, test)))
+            sys.stderr.write(f"plain: {seconds:.0f} s, {found[-1][1]:.2%}\n")
             start = time.perf_counter()
-    return seconds, found
+    return found
 
 
 def ours(dataset: Dataset, train: Samples, test: Samples, seed: int, **settings: Any) -> tuple[float, float]:
@@ -109,7 +111,7 @@ def ours(dataset: Dataset, train: Samples, test: Samples, seed: int, **settings:
     return time.perf_counter() - start, accuracy(model, test)
 
 
-def bench_quality_fashion(epochs: int = 6, seeds: tuple[int, ...] = (0,)) -> None:
+def bench_quality_fashion(epochs: int = 20, seeds: tuple[int, ...] = (0,)) -> None:
     """Both, in turns, with each seed."""
     use(Runtime(threads=available_threads()))
     with tempfile.TemporaryDirectory() as folder:
@@ -119,12 +121,17 @@ def bench_quality_fashion(epochs: int = 6, seeds: tuple[int, ...] = (0,)) -> Non
         train, test = dataset.split("train"), dataset.split("test")
         print_head(
             f"time to quality: Fashion-MNIST, {len(train):,} images to train on, {len(test):,} to test",
-            *("seed", f"AdamW + cosine, {epochs} epochs", "accuracy", "bessemer", "accuracy", "share of the time"),
+            *("seed", f"AdamW + cosine, {epochs} epochs", f"to {TARGET:.0%}", "at the end"),
+            *("bessemer", "at the end", "share of the time"),
         )
         for seed in seeds:
-            theirs, mine = plain(dataset, train, test, epochs, seed), ours(dataset, train, test, seed)
-            cells = f"{theirs[0]:.0f} s", f"{theirs[1][-1]:.2%}", f"{mine[0]:.0f} s", f"{mine[1]:.2%}"
-            print_row(str(seed), *cells, f"{mine[0] / theirs[0]:.0%}")
+            mine, theirs = ours(dataset, train, test, seed), plain(dataset, train, test, epochs, seed)
+            whole, last = theirs[-1]
+            needed = next((seconds for seconds, found in theirs if found >= TARGET), None)
+            cells = f"{whole:.0f} s", f"{needed:.0f} s" if needed else "not reached", f"{last:.2%}"
+            print_row(
+                str(seed), *cells, f"{mine[0]:.0f} s", f"{mine[1]:.2%}", f"{mine[0] / (needed or whole):.0%}"
+            )
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def test_the_loss_is_mixed_as_the_settings_say(make_model: Make, task: Classify,
             layer.register_forward_hook(lambda _, __, out, key=role + tap: features.update({key: out}))
     method.prepare(student)
     outputs = student(batch.inputs)
-    own = task.loss(outputs, batch)
+    own = task.loss(outputs, batch.targets)
     loss = method.loss(own, outputs, batch)
     expected = 0.25 * own + 0.75 * soft_target_loss(outputs, teacher(batch.inputs), 3)
     for tap in TAPS:

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
-from bessemer.data.dataset import Batch
 from bessemer.task.classify import Classify
-
-
-def batch_of(targets: torch.Tensor) -> Batch:
-    return Batch(torch.zeros(len(targets), 1), targets, np.arange(len(targets), dtype=np.uint64), 0)
 
 
 def test_loss_is_the_mean_negative_log_probability_of_the_label() -> None:
@@ -22,23 +16,23 @@ def test_loss_is_the_mean_negative_log_probability_of_the_label() -> None:
     expected = 0.0
     for row, label in zip(logits.tolist(), labels, strict=True):
         expected -= math.log(math.exp(row[label]) / sum(math.exp(value) for value in row)) / 2
-    loss = Classify(3).loss(logits, batch_of(torch.tensor(labels)))
+    loss = Classify(3).loss(logits, torch.tensor(labels))
     assert float(loss) == pytest.approx(expected, rel=1e-6)
 
 
 def test_labels_and_their_rows_of_probabilities_give_the_same_loss() -> None:
     task = Classify(3)
     logits, labels = torch.tensor([[0.3, -0.7, 1.1], [0.2, 0.1, -2.0]]), torch.tensor([2, 0])
-    hard = task.loss(logits, batch_of(labels))
-    soft = task.loss(logits, batch_of(task.soft_targets(labels)))
+    hard = task.loss(logits, labels)
+    soft = task.loss(logits, task.soft_targets(labels))
     assert float(hard) == pytest.approx(float(soft), rel=1e-6)
 
 
 def test_loss_of_bf16_outputs_is_computed_in_fp32() -> None:
-    logits, batch = torch.tensor([[0.3, -0.7, 1.1]]).bfloat16(), batch_of(torch.tensor([2]))
-    loss = Classify(3).loss(logits, batch)
+    logits, labels = torch.tensor([[0.3, -0.7, 1.1]]).bfloat16(), torch.tensor([2])
+    loss = Classify(3).loss(logits, labels)
     assert loss.dtype == torch.float32
-    assert torch.equal(loss, Classify(3).loss(logits.float(), batch))
+    assert torch.equal(loss, Classify(3).loss(logits.float(), labels))
 
 
 def test_soft_targets_of_labels_are_rows_with_a_single_one() -> None:

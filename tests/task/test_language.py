@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bessemer.data.dataset import Batch
 from bessemer.data.stream import IGNORED
 from bessemer.task.language import Language, linear_cross_entropy, token_losses
 
@@ -51,28 +49,24 @@ def test_nothing_to_say_costs_nothing() -> None:
     assert not weight.grad.any()
 
 
-def batch(targets: Tensor) -> Batch:
-    return Batch(torch.zeros_like(targets), targets, np.zeros(len(targets), np.uint64), 0)
-
-
 def test_the_loss_is_the_mean_over_tokens_and_losses_those_of_windows() -> None:
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(2, 3, 5, generator=generator)
-    one = batch(torch.tensor([[1, 2, 3], [4, IGNORED, IGNORED]]))
+    targets = torch.tensor([[1, 2, 3], [4, IGNORED, IGNORED]])
     each = -logits.log_softmax(2)
     nats = [each[0, 0, 1], each[0, 1, 2], each[0, 2, 3], each[1, 0, 4]]
     task = Language()
-    assert torch.allclose(task.loss(logits, one), sum(nats) / 4)
-    assert torch.allclose(task.losses(logits, one), torch.stack([sum(nats[:3]) / 3, nats[3]]))
-    assert token_losses(logits, one.targets)[1, 1:].tolist() == [0, 0]
+    assert torch.allclose(task.loss(logits, targets), sum(nats) / 4)
+    assert torch.allclose(task.losses(logits, targets), torch.stack([sum(nats[:3]) / 3, nats[3]]))
+    assert token_losses(logits, targets)[1, 1:].tolist() == [0, 0]
 
 
 def test_with_a_head_features_give_the_same_losses() -> None:
     hidden, _, _ = example()
     head = nn.Linear(6, 11, bias=False)
-    features, one = hidden[:12].reshape(3, 4, 6), batch(torch.arange(12).reshape(3, 4) % 11)
+    features, targets = hidden[:12].reshape(3, 4, 6), torch.arange(12).reshape(3, 4) % 11
     plain, fused = Language(), Language(head)
-    assert torch.allclose(fused.loss(features, one), plain.loss(head(features), one), atol=1e-6)
-    assert torch.allclose(fused.losses(features, one), plain.losses(head(features), one), atol=1e-6)
+    assert torch.allclose(fused.loss(features, targets), plain.loss(head(features), targets), atol=1e-6)
+    assert torch.allclose(fused.losses(features, targets), plain.losses(head(features), targets), atol=1e-6)
     head.eval()  # a model that is asked in evaluation mode gives logits
-    assert torch.allclose(fused.loss(head(features), one), plain.loss(head(features), one))
+    assert torch.allclose(fused.loss(head(features), targets), plain.loss(head(features), targets))

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
-from torch.nn import functional as F
 
 from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.errors import UsageError
 from bessemer.model.gpt import GPT
 from bessemer.runtime import SILENT, Progress, Runtime
 from bessemer.task.classify import Classify
+from bessemer.task.language import Language
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit
 from bessemer.train.method_config import BatchWarmupConfig, ResizingConfig, SequenceWarmupConfig
@@ -200,13 +200,6 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], message:
 # --- whole runs of a decoder ----------------------------------------------------------------------------
 
 
-class Language:
-    """The next token of running text."""
-
-    def loss(self, outputs: torch.Tensor, batch: Batch) -> torch.Tensor:
-        return F.cross_entropy(outputs.flatten(0, 1), batch.targets.flatten())
-
-
 def decoder_after(
     work: Path | None = None, progress: Progress = SILENT, **settings: Any
 ) -> dict[str, torch.Tensor]:
@@ -220,7 +213,7 @@ def decoder_after(
     config = TrainConfig(epochs=2, batch_size=8, ghost_batch=2, optimizer=optimizer, precision="fp32", **settings)
     config = config.model_copy(update={"checkpoint_seconds": 1e-9})
     batches = Batches(rows, 8, 0, lambda inputs, ids, epochs, seed: inputs)
-    fit(model, Language(), batches, config, work=work, progress=progress)  # type: ignore[arg-type]
+    fit(model, Language(), batches, config, work=work, progress=progress)
     return model.state_dict()
 
 

@@ -41,7 +41,7 @@ def training_of(
     model.train()
     set_ghost(model, ghost)
     optimizer = build_optimizer(model, config.optimizer)
-    return Training(model, model, optimizer, task, methods, config, Runtime(), "fp32", 10)
+    return Training(model, model, optimizer, task.loss, methods, config, Runtime(), "fp32", 10)
 
 
 def with_torch_batch_norm(model: nn.Module) -> nn.Module:

@@ -66,7 +66,7 @@ class GhostBatchNorm2d(nn.BatchNorm2d):
             if torch.is_grad_enabled():  # a look without gradients is no training step
                 variance = inverse_std.detach().double() ** -2 - self.eps
                 self.pending.append((mean.detach().double(), variance))
-        return torch.cat(out)
+        return out[0] if len(out) == 1 else torch.cat(out)
 
 
 def ghost_layers(model: nn.Module) -> Iterator[GhostBatchNorm2d]:

@@ -6,14 +6,12 @@ from typing import Protocol
 
 from torch import Tensor
 
-from bessemer.data.dataset import Batch
-
 
 class Task(Protocol):
-    """What training needs to know of a task."""
+    """What training needs to know of a task: how far outputs are from a batch's targets."""
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss of a batch, a mean in nats and float32."""
 
-    def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss of each sample (B,), in nats and float32."""

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bessemer.data.dataset import Batch
-
 
 class Classify:
     """Classification into `classes` classes; logits (B, K), labels int64 (B,) or soft targets float (B, K)."""
@@ -15,13 +13,13 @@ class Classify:
     def __init__(self, classes: int) -> None:
         self.classes = classes
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy in nats, a mean over the batch, in float32."""
-        return F.cross_entropy(outputs.float(), batch.targets)
+        return F.cross_entropy(outputs.float(), targets)
 
-    def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss of each sample (B,), in nats and float32; their mean is `loss`."""
-        return F.cross_entropy(outputs.float(), batch.targets, reduction="none")
+        return F.cross_entropy(outputs.float(), targets, reduction="none")
 
     def soft_targets(self, targets: Tensor) -> Tensor:
         """Labels as rows of probabilities; rows pass unchanged."""

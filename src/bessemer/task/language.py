@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bessemer.data.dataset import Batch
 from bessemer.data.stream import IGNORED
 
 # From here on chunks of logits pay: see the card in docs/techniques.md for what was measured.
@@ -26,19 +25,20 @@ class Language:
     def __init__(self, head: nn.Linear | None = None) -> None:
         self.head = head
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy in nats, a mean over the tokens of the batch, in float32."""
-        rows, targets = outputs.flatten(0, 1), batch.targets.flatten()
+        rows, targets = outputs.flatten(0, 1), targets.flatten()
         if self.head is not None and self.head.training:
-            return linear_cross_entropy(rows, self.head.weight, targets)
+            loss: Tensor = linear_cross_entropy(rows, self.head.weight, targets)
+            return loss
         return F.cross_entropy(rows.float(), targets, ignore_index=IGNORED)
 
-    def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over the tokens of each window (B,), in nats and float32; 0 of a window without any."""
         if self.head is not None and self.head.training:
             outputs = self.head(outputs)
-        losses = token_losses(outputs, batch.targets)
-        return losses.sum(1) / (batch.targets != IGNORED).sum(1).clamp_min(1)
+        losses = token_losses(outputs, targets)
+        return losses.sum(1) / (targets != IGNORED).sum(1).clamp_min(1)
 
 
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
@@ -47,6 +47,7 @@ def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
     return flat.reshape(targets.shape)
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # its loop would be unrolled
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int = CHUNK) -> Tensor:
     """F.cross_entropy(hidden @ weight.T, targets) without ever holding all logits.
 

@@ -20,6 +20,7 @@ from bessemer.artifact import Decisions
 from bessemer.model.layers import ghost_layers
 from bessemer.runtime import Progress
 from bessemer.train.memory.wrap import is_wrapped
+from bessemer.train.step import Loss
 
 TRIALS = 3
 COMPILE_SECONDS, COMPILE_GAIN = 60.0, 0.1  # a guess of both, to decide whether trying can pay
@@ -102,6 +103,11 @@ def compiled_form(model: nn.Module) -> nn.Module:
     """The model as torch.compile runs it: the same weights, code for each shape of input."""
     # One code per shape: dynamic shapes cost more than the few lengths of a warm-up do.
     return cast("nn.Module", torch.compile(model, dynamic=False))
+
+
+def compiled_loss(loss: Loss) -> Loss:
+    """The loss as torch.compile runs it: no probabilities of all classes in memory, neither forward nor back."""
+    return torch.compile(loss, dynamic=False)
 
 
 def time_trials(model: nn.Module, trial: Trial) -> float:

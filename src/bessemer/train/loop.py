@@ -23,8 +23,15 @@ from bessemer.train.clock import Clock
 from bessemer.train.config import TrainConfig
 from bessemer.train.curve import Validate, record, tell, use_result
 from bessemer.train.early_stopping import gains_no_more
-from bessemer.train.execution import Execution, choose_execution, compiled_form, recorded_execution
+from bessemer.train.execution import (
+    Execution,
+    choose_execution,
+    compiled_form,
+    compiled_loss,
+    recorded_execution,
+)
 from bessemer.train.guard import Guard, check_ranks
+from bessemer.train.memory.heap import freed_memory_kept
 from bessemer.train.memory.limit import limit_memory
 from bessemer.train.methods import Method
 from bessemer.train.methods.standard import prepare_methods, standard_methods
@@ -92,7 +99,7 @@ def fit(
         limit_memory(training, batches, work, progress)
         _carry_out(training, batches, start, work, progress)
         saver = Saver(work, config.checkpoint_seconds, progress, runtime.is_main)
-        with Clock(batches.order, runtime, work) as clock, saver:
+        with Clock(batches.order, runtime, work) as clock, saver, freed_memory_kept():
             _take_steps(training, batches, start, history, guard, saver, clock, validate, progress, label)
         use_result(training)
     finally:
@@ -222,7 +229,7 @@ def _set_up(
         model=model,
         replica=model,
         optimizer=build_optimizer(model, config.optimizer),
-        task=task,
+        loss=task.loss,
         methods=every,
         config=config,
         runtime=runtime,
@@ -241,7 +248,8 @@ def _carry_out(training: Training, batches: Batches, start: int, work: Path | No
         part = next(micro_batches(changed(training, batch), config.accumulate))[0]
 
         def trial(form: nn.Module) -> None:
-            forward(replace(training, replica=form), part).backward()  # type: ignore[no-untyped-call]
+            loss = training.loss if form is training.model else compiled_loss(training.loss)
+            forward(replace(training, replica=form, loss=loss), part).backward()  # type: ignore[no-untyped-call]
 
         steps = training.steps - start
         return choose_execution(
@@ -256,4 +264,6 @@ def _carry_out(training: Training, batches: Batches, start: int, work: Path | No
     training.optimizer.zero_grad()
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
+    if compiled:
+        training.loss = compiled_loss(training.loss)
     training.replica = replicate(compiled_form(training.model) if compiled else training.model, runtime)

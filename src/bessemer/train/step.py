@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -15,7 +15,6 @@ from bessemer.data.order import key
 from bessemer.model.layers import ghost_layers
 from bessemer.parallel.data import mean_over_ranks, without_sync
 from bessemer.runtime import Runtime
-from bessemer.task import Task
 from bessemer.train.config import TrainConfig
 from bessemer.train.methods import Method
 from bessemer.train.optimizer import clip_gradients, set_rate
@@ -23,6 +22,8 @@ from bessemer.train.precision import autocast
 from bessemer.train.schedule import rate_at
 
 STATISTICS_MOMENTUM = 0.1
+
+Loss = Callable[[Tensor, Tensor], Tensor]  # of outputs and targets
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Training:
     model: nn.Module
     replica: nn.Module
     optimizer: torch.optim.Optimizer
-    task: Task
+    loss: Loss
     methods: Sequence[Method]
     config: TrainConfig
     runtime: Runtime
@@ -109,7 +110,7 @@ def forward(training: Training, batch: Batch) -> Tensor:
         method.before_forward(batch)
     with autocast(training.precision, training.runtime.kind):
         outputs = training.replica(batch.inputs)
-        loss = training.task.loss(outputs, batch)
+        loss = training.loss(outputs, batch.targets)
         for method in training.methods:
             loss = method.loss(loss, outputs, batch)
     return loss

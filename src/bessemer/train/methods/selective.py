@@ -79,7 +79,7 @@ class Selective(Method):
         modes = [(module, module.training) for module in model.modules()]
         model.eval()
         try:
-            losses: Tensor = self.task.losses(model(batch.inputs), batch)
+            losses: Tensor = self.task.losses(model(batch.inputs), batch.targets)
             return losses
         finally:
             for module, training in modes:
