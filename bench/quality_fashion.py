@@ -40,12 +40,11 @@ TARGET = 0.94
 BATCH, RATE, DECAY = 256, 2e-3, 0.05  # of the plain loop
 AUGMENT = AugmentConfig(crop=2, flip="horizontal")
 OURS: dict[str, Any] = {
-    "epochs": 5,
+    "epochs": 10,
     "batch_size": BATCH,
     "ghost_batch": BATCH,
-    "optimizer": {"name": "sgd", "learning_rate": 0.2},
-    "schedule": {"name": "linear"},
-    "resizing": {"start": 0.7, "until": 0.6, "sizes": 1},
+    "optimizer": {"name": "muon", "learning_rate": 0.02, "adamw_rate": 0.005},
+    "schedule": {"name": "linear", "warmup": 0.05},
     "label_smoothing": 0.1,
     "ema": 0.99,
 }

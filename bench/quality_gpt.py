@@ -1,6 +1,7 @@
 """Time to a given quality of a GPT on the Python library's sources: bessemer against a tuned AdamW + cosine loop.
 
-    python bench/quality_gpt.py [tune] [SEED ...]        by default seed 0
+    python bench/quality_gpt.py [SEED ...]        by default seed 0
+    python bench/quality_gpt.py tune [RATE ...]   of the loop, by default RATES
 
 The loop is PyTorch as in a tutorial, with bf16 autocast; its learning rate is the best of RATES on the same
 held-out files (`tune`). bessemer takes the settings below for fewer steps. Seconds are of training, compilation
@@ -141,10 +142,10 @@ def ours(text: Text, seed: int, steps: int = OUR_STEPS, **settings: Any) -> tupl
     return time.perf_counter() - start, bits_per_byte(model, text)
 
 
-def tune(text: Text) -> None:
+def tune(text: Text, rates: tuple[float, ...]) -> None:
     """The plain loop with each learning rate."""
     print_head(f"AdamW + cosine, {STEPS} steps of {BATCH} x {CONTEXT} tokens", "learning rate", "bits per byte")
-    for rate in RATES:
+    for rate in rates:
         print_row(f"{rate:g}", f"{plain(text, rate, 0)[1]:.4f}")
 
 
@@ -165,6 +166,6 @@ def bench_quality_gpt(seeds: tuple[int, ...] = (0,)) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["tune"]:
         use(Runtime(threads=available_threads()))
-        tune(read())
+        tune(read(), tuple(float(one) for one in sys.argv[2:]) or RATES)
     else:
         bench_quality_gpt(tuple(int(one) for one in sys.argv[1:]) or (0,))

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from activations import bench_activations
+from adaptation import bench_adaptation
 from augment import bench_augment
 from checkpoint import bench_checkpoint
 from dedup import bench_dedup
@@ -99,6 +100,7 @@ def bench_runtime() -> None:
 
 SUITES = {
     "activations": bench_activations,
+    "adaptation": bench_adaptation,
     "augment": bench_augment,
     "checkpoint": bench_checkpoint,
     "dedup": bench_dedup,

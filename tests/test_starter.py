@@ -17,7 +17,7 @@ from PIL import Image
 from bessemer.data.prepare import prepare
 from bessemer.errors import DataError, UsageError
 from bessemer.recipe import Recipe, load_recipe
-from bessemer.starter import write_recipe
+from bessemer.starter import LEAST_SOUND_STEPS, audio_epochs, write_recipe
 
 CLASSES = ("ape", "bee", "cat")
 WORDS = ["".join(letters) for letters in np.random.default_rng(5).choice(list("aeioubdgklmnprst"), (300, 6))]
@@ -223,6 +223,15 @@ def test_few_recordings_are_cut_into_clips(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "other").mkdir()
     audio = started(data, tmp_path / "other").data.audio
     assert (audio.windows, audio.seconds) == (False, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("clips", "seconds", "epochs", "batch"),
+    [(60, 1.0, 670, 16), (300, 1.4, 134, 16), (999, 1.0, 41, 16), (1000, 1.0, 40, 32), (4200, 1.4, 15, 32)],
+)
+def test_few_clips_are_seen_often_enough(clips: int, seconds: float, epochs: int, batch: int) -> None:
+    assert audio_epochs(clips, seconds) == (epochs, batch)
+    assert batch == 32 or epochs * round(0.72 * clips) / batch >= LEAST_SOUND_STEPS
 
 
 @pytest.mark.parametrize(("words", "longest"), [(20, 256), (250, 512), (3000, 2048)])

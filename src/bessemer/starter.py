@@ -31,7 +31,8 @@ CHARACTERS_A_TOKEN = 3.5
 TEXT_LOOKS = 1000
 RARE = 5
 FEW_RECORDINGS = 200
-LEAST_STEPS = 300
+LEAST_STEPS, LEAST_SOUND_STEPS = 300, 1800
+FEW_CLIPS = 1000
 TEST, VALIDATION = 0.2, 0.1  # shares
 DROP, MOST_DROP, DECIDING_SAMPLES = 0.02, 0.1, 2.4
 NOUNS = {"image": "images", "text": "texts", "audio": "recordings"}
@@ -175,9 +176,9 @@ def allowed_drop(rows: int) -> float:
     return min(MOST_DROP, max(DROP, math.ceil(100 * DECIDING_SAMPLES / validation) / 100))
 
 
-def with_enough_steps(epochs: int, samples: int, batch: int) -> int:
-    """At least so many epochs that the network takes a few hundred steps: on little data an epoch has few."""
-    return max(epochs, -(-LEAST_STEPS * batch // max(1, samples)))
+def with_enough_steps(epochs: int, samples: int, batch: int, least: int = LEAST_STEPS) -> int:
+    """At least so many epochs that the network takes `least` steps: on little data an epoch has few."""
+    return max(epochs, -(-least * batch // max(1, samples)))
 
 
 # --- images ---------------------------------------------------------------------------------------------
@@ -265,8 +266,8 @@ def audio_recipe(plan: Plan, out: Path) -> str:
     """The recipe for sound as commented YAML."""
     rate, seconds = plan.settled["rate"], plan.settled["samples"] / plan.settled["rate"]
     clips = max(plan.rows, round(2 * float(np.sum(plan.looks)) / seconds)) if plan.windows else plan.rows
-    epochs = with_enough_steps(int(np.clip(round(AUDIO_VIEWS / (clips * seconds)), 10, 40)), clips, 32)
-    fine = "    ghost_batch: 32\n    ema: 0.99\n"
+    epochs, batch = audio_epochs(clips, seconds)
+    fine = f"    ghost_batch: {batch}\n    ema: 0.99\n"
     return f"""\
 {header(plan, out, "recordings", f"half of them longer than {np.median(plan.looks):.1f} s")}\
   audio:
@@ -283,12 +284,21 @@ model: # log-mel features and a residual network
   strides: [1, 2, 2]
 train:
   epochs: {epochs} # more is better up to a point; look at the learning curve in the report
-  batch_size: 32
-  ghost_batch: 32
+  batch_size: {batch}
+  ghost_batch: {batch}
   optimizer: {{name: sgd, learning_rate: 0.05}}
   label_smoothing: 0.1
   ema: 0.99
-{compress_section(plan, "{name: sgd, learning_rate: 0.025}", 32, max(3, round(epochs / 3)), fine, 1)}"""
+{compress_section(plan, "{name: sgd, learning_rate: 0.025}", batch, max(3, round(epochs / 3)), fine, 1)}"""
+
+
+def audio_epochs(clips: int, seconds: float) -> tuple[int, int]:
+    """Epochs, within 10 to 40, and a batch size; few clips get small batches and as many epochs as they need."""
+    epochs = int(np.clip(round(AUDIO_VIEWS / (clips * seconds)), 10, 40))
+    if clips >= FEW_CLIPS:
+        return epochs, 32
+    trained_on = round(clips * (1 - TEST) * (1 - VALIDATION))
+    return with_enough_steps(epochs, trained_on, 16, LEAST_SOUND_STEPS), 16
 
 
 TEMPLATES: dict[str, Callable[[Plan, Path], str]] = {
