@@ -40,11 +40,12 @@ TARGET = 0.94
 BATCH, RATE, DECAY = 256, 2e-3, 0.05  # of the plain loop
 AUGMENT = AugmentConfig(crop=2, flip="horizontal")
 OURS: dict[str, Any] = {
-    "epochs": 10,
+    "epochs": 13,
     "batch_size": BATCH,
     "ghost_batch": BATCH,
     "optimizer": {"name": "muon", "learning_rate": 0.02, "adamw_rate": 0.005},
     "schedule": {"name": "linear", "warmup": 0.05},
+    "resizing": {"start": 0.72, "until": 0.4, "sizes": 1},
     "label_smoothing": 0.1,
     "ema": 0.99,
 }

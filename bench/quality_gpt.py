@@ -42,7 +42,7 @@ OURS: dict[str, Any] = {
     "optimizer": {"name": "muon", "learning_rate": 0.02, "adamw_rate": 0.004},
     "schedule": {"name": "wsd", "warmup": 0.02, "decay": 0.5},
 }
-OUR_STEPS = 250
+OUR_STEPS = 225
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,11 @@ def compared(report: Report) -> str:
         return ""
     gap = value - simple.value
     reach = f"{simple.name} reaches {say.percent(simple.value)} on the same test samples"
+    if simple.value == 1:
+        perfect = (
+            f"{simple.name} makes no mistake on the same test samples, the model is right on {say.percent(value)}"
+        )
+        return f"The {role} model does not beat the baseline, and nothing could: {perfect}."
     if round(100 * gap, 2) <= 0:
         return f"The {role} model does not beat the baseline: {reach}, the model {say.percent(value)}."
     better = f"The {role} model is {say.points(gap)} better than the baseline"
@@ -89,10 +94,10 @@ def _chance(report: Report, role: str) -> str:
         return ""
     between = f" ({say.interval(metric)})" if say.interval(metric) else ""
     meant = " Keeping that means little." if role == "parent" else ""
-    return (
-        f"The {role} model is no better than {simplest.name}, which is right on {say.percent(simplest.value)} of "
-        f"the test samples: its accuracy is {say.percent(metric.get('value'))}{between}.{meant}"
-    )
+    verb = "is" if metric["value"] <= simplest.value else "may be"
+    reach = f"{simplest.name}, which is right on {say.percent(simplest.value)} of the test samples"
+    accuracy = f"its accuracy is {say.percent(metric['value'])}{between}"
+    return f"The {role} model {verb} no better than {reach}: {accuracy}.{meant}"
 
 
 def _model(report: Report) -> tuple[str, float | None]:
