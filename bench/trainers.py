@@ -1,6 +1,6 @@
 """Tokens a second of one GPT under bessemer, a plain loop, Hugging Face's Trainer and Lightning, in turns.
 
-    python bench/trainers.py [SECONDS]        of each turn; by default 20
+    python bench/trainers.py [SECONDS [LOOP ...]]        of each turn, by default 20; by default all loops
 
 The same 11 million parameters, the same tokens (the Python standard library's sources), 16 windows of 256 tokens a
 step, AdamW, cosine. Each contender runs in a process of its own, three turns each, one after the other. A turn's
@@ -22,7 +22,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -260,9 +260,10 @@ def missing(package: str) -> bool:
     return False
 
 
-def bench_trainers(seconds: float = 20.0) -> None:
-    """All contenders in turns."""
-    found: dict[str, list[float]] = {name: [] for name, (package, _) in CONTENDERS.items() if not missing(package)}
+def bench_trainers(seconds: float = 20.0, names: Sequence[str] = ()) -> None:
+    """Contenders in turns."""
+    chosen = {name: CONTENDERS[name][0] for name in names or CONTENDERS}
+    found: dict[str, list[float]] = {name: [] for name, package in chosen.items() if not missing(package)}
     limits = []
     for _ in range(TURNS):
         limits.append(limit())
@@ -278,7 +279,7 @@ def bench_trainers(seconds: float = 20.0) -> None:
     print_head(title, "loop", f"tokens/s, best of {TURNS} turns", "times Trainer's defaults", "each turn")
     base = max(found.get("Trainer, its defaults") or next(iter(found.values())))
     best_limit = max(limits)
-    for name, (package, _) in CONTENDERS.items():
+    for name, package in chosen.items():
         if name not in found:
             print_row(name, f"not measured: {package} is not installed", "", "")
             continue
@@ -301,4 +302,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--turn"]:
         turn(sys.argv[2], float(sys.argv[3]))
     else:
-        bench_trainers(*(float(one) for one in sys.argv[1:]))
+        bench_trainers(float(sys.argv[1]) if sys.argv[1:] else 20.0, sys.argv[2:])
