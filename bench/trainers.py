@@ -262,6 +262,8 @@ def missing(package: str) -> bool:
 
 def bench_trainers(seconds: float = 20.0, names: Sequence[str] = ()) -> None:
     """Contenders in turns."""
+    if unknown := set(names) - set(CONTENDERS):
+        sys.exit(f"no such loop: {', '.join(sorted(unknown))}; there are {', '.join(CONTENDERS)}")
     chosen = {name: CONTENDERS[name][0] for name in names or CONTENDERS}
     found: dict[str, list[float]] = {name: [] for name, package in chosen.items() if not missing(package)}
     limits = []

@@ -294,7 +294,7 @@ train:
 
 
 def audio_epochs(clips: int, seconds: float) -> tuple[int, int]:
-    """Epochs, within 10 to 40, and a batch size; few clips get small batches and as many epochs as they need."""
+    """Epochs, 10 to 40, and a batch size; few clips get small batches, and as many more epochs as they need."""
     epochs = int(np.clip(round(AUDIO_VIEWS / (clips * seconds)), 10, 40))
     if clips >= FEW_CLIPS:
         return epochs, 32

@@ -133,7 +133,8 @@ def test_the_choice_is_recorded_and_not_taken_again(tmp_path: Path) -> None:
 COMPILED = """
 import torch
 from bessemer.model.gpt import GPT
-from bessemer.train.execution import compiled_form
+from bessemer.task.language import Language
+from bessemer.train.execution import compiled_form, compiled_loss
 
 torch.manual_seed(0)
 model = GPT(32, 16, 1, 2, 32, 0.0, 8)
@@ -143,6 +144,11 @@ torch.testing.assert_close(form(tokens), model(tokens))
 with torch.no_grad():
     model.norm.weight.mul_(2)
 torch.testing.assert_close(form(tokens), model(tokens))
+for head in (None, model.head):
+    outputs = torch.randn(2, 8, 32 if head is None else 16, requires_grad=True)
+    losses = [loss(outputs, tokens) for loss in (Language(head).loss, compiled_loss(Language(head).loss))]
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, outputs)[0] for loss in losses))
 print("the same")
 """
 
