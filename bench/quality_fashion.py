@@ -40,7 +40,7 @@ TARGET = 0.94
 BATCH, RATE, DECAY = 256, 2e-3, 0.05  # of the plain loop
 AUGMENT = AugmentConfig(crop=2, flip="horizontal")
 OURS: dict[str, Any] = {
-    "epochs": 13,
+    "epochs": 10,
     "batch_size": BATCH,
     "ghost_batch": BATCH,
     "optimizer": {"name": "muon", "learning_rate": 0.02, "adamw_rate": 0.005},

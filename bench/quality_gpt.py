@@ -4,8 +4,9 @@
     python bench/quality_gpt.py tune [RATE ...]   of the loop, by default RATES
 
 The loop is PyTorch as in a tutorial, with bf16 autocast; its learning rate is the best of RATES on the same
-held-out files (`tune`). bessemer takes the settings below for fewer steps. Seconds are of training, compilation
-included, validation left out; both start from the same weights and see windows of the same files.
+held-out files (`tune`). bessemer takes the settings below for fewer steps: with the same network, which starts from
+the same weights, and with one that has short convolutions besides. Seconds are of training, compilation included,
+validation left out; all see windows of the same files.
 """
 
 from __future__ import annotations
@@ -36,15 +37,18 @@ from bessemer.train.loop import fit
 HELD_OUT = 20  # one file of so many
 WINDOWS = 256  # held-out windows that are scored
 BATCH, STEPS = 16, 400
-RATES = (1e-3, 2e-3, 4e-3)
+RATES = (5e-4, 1e-3, 2e-3, 4e-3)
 RATE = 1e-3
 OURS: dict[str, Any] = {
     "batch_size": 16,
-    "optimizer": {"name": "adamw", "learning_rate": RATE, "weight_decay": 0.1, "betas": [0.9, 0.95]},
+    "optimizer": {"name": "muon", "learning_rate": 0.02, "momentum": 0.9, "adamw_rate": 0.016},
     "schedule": {"name": "linear", "warmup": 0.05},
     "clip": 1.0,
 }
-OUR_STEPS = 365
+NETWORKS = {
+    "bessemer, the same network": (0, 230),
+    "bessemer, with short convolutions": (4, 145),
+}  # positions, steps
 
 
 @dataclass(frozen=True)
@@ -130,14 +134,14 @@ def plain(text: Text, rate: float, seed: int) -> tuple[float, float]:
     return time.perf_counter() - start, bits_per_byte(model, text)
 
 
-def ours(text: Text, seed: int, steps: int = OUR_STEPS, **settings: Any) -> tuple[float, float]:
+def ours(text: Text, seed: int, convolution: int, steps: int, **settings: Any) -> tuple[float, float]:
     """bessemer's loop: seconds, and bits per byte at the end."""
     ids = np.random.default_rng(seed).integers(0, 2**63, len(text.train)).astype(np.uint64)
     samples = Samples(text.train[:, :-1].astype(np.int32), text.train[:, 1:].copy(), ids)
     values = {**OURS, **settings}
     batch = values["batch_size"]
     config = TrainConfig(epochs=steps * batch / len(samples), compile=True, **values)
-    model, batches = gpt(kernel=False), Batches(samples, batch, seed, as_they_are)
+    model, batches = gpt(kernel=False, convolution=convolution), Batches(samples, batch, seed, as_they_are)
     runtime = Runtime(threads=torch.get_num_threads())
     os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"  # compiling counts, as in a first run
     start = time.perf_counter()
@@ -153,17 +157,20 @@ def tune(text: Text, rates: tuple[float, ...]) -> None:
 
 
 def bench_quality_gpt(seeds: tuple[int, ...] = (0,)) -> None:
-    """Both, in turns, with each seed."""
+    """All, in turns, with each seed."""
     use(Runtime(threads=available_threads()))
     text = read()
     print_head(
         f"time to quality: GPT, {text.train.size:,} tokens of Python sources, {WINDOWS} held-out windows",
-        *("seed", "AdamW + cosine", "bits per byte", "bessemer", "bits per byte", "share of the time"),
+        *("loop", "seed", "steps", "training", "bits per byte", "share of the time"),
     )
     for seed in seeds:
-        theirs, mine = plain(text, RATE, seed), ours(text, seed)
-        cells = f"{theirs[0]:.0f} s", f"{theirs[1]:.4f}", f"{mine[0]:.0f} s", f"{mine[1]:.4f}"
-        print_row(str(seed), *cells, f"{mine[0] / theirs[0]:.0%}")
+        whole, bits = plain(text, RATE, seed)
+        print_row("AdamW + cosine", str(seed), str(STEPS), f"{whole:.0f} s", f"{bits:.4f}", "100%")
+        for name, (convolution, steps) in NETWORKS.items():
+            seconds, bits = ours(text, seed, convolution, steps)
+            share = f"{seconds / whole:.0%}"
+            print_row(name, str(seed), str(steps), f"{seconds:.0f} s", f"{bits:.4f}", share)
 
 
 if __name__ == "__main__":

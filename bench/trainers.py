@@ -33,6 +33,9 @@ from tables import print_head, print_row
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bessemer.model import layers
+
+PRODUCT_UP_TO = layers.PRODUCT_UP_TO
 BATCH, CONTEXT, VOCABULARY = 16, 256, 1024
 WIDTH, LAYERS, HEADS = 384, 6, 6
 RATE = 1e-3
@@ -79,15 +82,13 @@ def tokens() -> Tensor:
     return torch.from_numpy(ids[: count * (CONTEXT + 1)].reshape(count, -1)).to(torch.int64)
 
 
-def gpt(kernel: bool) -> nn.Module:
+def gpt(kernel: bool, convolution: int = 0) -> nn.Module:
     """The model; with `kernel` its attention is torch's scaled_dot_product_attention, as anyone would write it."""
-    from bessemer.model import layers
     from bessemer.model.gpt import GPT
 
-    if kernel:
-        layers.PRODUCT_UP_TO = 0
+    layers.PRODUCT_UP_TO = 0 if kernel else PRODUCT_UP_TO  # for all models of this process, until the next one
     torch.manual_seed(0)
-    return GPT(VOCABULARY, WIDTH, LAYERS, HEADS, 4 * WIDTH, 0.0, CONTEXT)
+    return GPT(VOCABULARY, WIDTH, LAYERS, HEADS, 4 * WIDTH, 0.0, CONTEXT, convolution)
 
 
 class WithLoss(nn.Module):

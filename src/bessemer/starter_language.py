@@ -110,6 +110,7 @@ model: # a Transformer decoder
   heads: {width // 32}
   feedforward: {4 * width}
   context: {context} # tokens that it looks back
+  convolution: 4 # neighbors are seen without attention: more learned in as many steps
   dropout: {dropout} # against learning little text by heart
 train:
   epochs: {epochs:g} # times that the text is read

@@ -11,10 +11,10 @@ from bessemer.model.gpt import GPT, Cache
 CONTEXT, VOCABULARY = 12, 30
 
 
-@pytest.fixture(scope="module")
-def model() -> GPT:
+@pytest.fixture(scope="module", params=[0, 4], ids=["plain", "with a convolution"])
+def model(request: pytest.FixtureRequest) -> GPT:
     torch.manual_seed(0)
-    network = GPT(VOCABULARY, 16, 2, 2, 32, 0.1, CONTEXT).eval()
+    network = GPT(VOCABULARY, 16, 2, 2, 32, 0.1, CONTEXT, request.param).eval()
     with torch.no_grad():  # far from uniform, so that the likeliest token is clear
         network.tokens.weight.mul_(20)
         for block in network.blocks:

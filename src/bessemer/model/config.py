@@ -76,11 +76,16 @@ class GPTConfig(Config):
     feedforward: int = Field(1024, ge=1, le=32_768, description="neurons between the two layers after attention")
     dropout: float = Field(0.0, ge=0, lt=1)
     context: int = Field(256, ge=8, le=32_768, description="tokens that are read at once: the length of a window")
+    convolution: int = Field(
+        0, ge=0, le=16, description="positions of a short convolution over queries, keys and values; 0 has none"
+    )
 
     @model_validator(mode="after")
     def _heads_share(self) -> GPTConfig:
         if self.width % (2 * self.heads):  # rotary positions turn pairs of features
             raise ValueError(f"model.width ({self.width}) must be an even multiple of model.heads ({self.heads})")
+        if self.convolution == 1:
+            raise ValueError("model.convolution of 1 position does nothing; give 0, or 2 to 16")
         return self
 
 

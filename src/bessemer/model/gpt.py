@@ -3,7 +3,8 @@
 Pre-norm blocks (Radford et al., "Language models are unsupervised multitask learners", 2019), rotary positions (Su
 et al., "RoFormer", 2021), norms without biases, squared ReLU (So et al., "Primer", 2021). Queries and keys are
 normalized (Henry et al., "Query-key normalization for transformers", 2020), which lets large learning rates pass.
-The head shares its matrix with the embedding (Press and Wolf, 2017).
+The head shares its matrix with the embedding (Press and Wolf, 2017). On request a short convolution runs over
+queries, keys and values ("Primer" again): it shows each position its neighbors, which attention is slow to find.
 
 Shapes: B sequences, T tokens, V vocabulary, D width, H heads, E = D / H. Tokens are int (B, T); features are
 (B, T, D); logits are (B, T, V).
@@ -39,11 +40,12 @@ def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
 
 
 class Cache:
-    """Keys and values (B, H, T, E) of what a layer has read."""
+    """Of what a layer has read: all keys and values (B, H, T, E), and the last inputs of its convolution."""
 
     def __init__(self) -> None:
         self.keys: Tensor | None = None
         self.values: Tensor | None = None
+        self.last: Tensor | None = None
 
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Append along T; returns all."""
@@ -52,21 +54,53 @@ class Cache:
         self.keys, self.values = keys, values
         return keys, values
 
+    def precede(self, x: Tensor, count: int) -> Tensor:
+        """x (B, T, C) behind the `count` positions read before it, (B, count + T, C); before the first are zeros."""
+        before = x.new_zeros(x.shape[0], count, x.shape[2]) if self.last is None else self.last
+        joined = torch.cat([before, x], 1)
+        self.last = joined[:, -count:]
+        return joined
+
+
+class ShortConvolution(nn.Module):
+    """Each channel of (B, T, C) plus a weighted sum of the same channel at the `size` - 1 positions before.
+
+    So et al., "Primer: searching for efficient transformers for language modeling", 2021, who put it behind the
+    projections of attention; the shortcut is of Allen-Zhu, "Physics of language models: part 4.1", 2025.
+    """
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        bound = size**-0.5
+        self.taps = nn.Parameter(torch.empty(size - 1, channels).uniform_(-bound, bound))  # the nearest first
+
+    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
+        """Features that go on from what the cache holds; without one from zeros."""
+        reach, time = len(self.taps), x.shape[1]
+        joined = F.pad(x, (0, 0, reach, 0)) if cache is None else cache.precede(x, reach)
+        for distance, tap in enumerate(self.taps.to(x.dtype).unbind(), start=1):
+            start = reach - distance
+            x = x + tap * joined[:, start : start + time]
+        return x
+
 
 class CausalAttention(nn.Module):
     """Multi-head attention to the positions up to one's own."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, convolution: int = 0) -> None:
         super().__init__()
         self.heads = heads
         self.query_key_value = nn.Linear(width, 3 * width, bias=False)
+        self.convolution = ShortConvolution(3 * width, convolution) if convolution else None
         self.out = nn.Linear(width, width, bias=False)
 
     def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], cache: Cache | None = None) -> Tensor:
         """Features (B, T, D); with a cache they go on from what it holds."""
         batch, time, width = x.shape
-        joint: Tensor = self.query_key_value(x).reshape(batch, time, 3, self.heads, -1)
-        query, key, value = joint.unbind(2)  # each (B, T, H, E)
+        joint: Tensor = self.query_key_value(x)
+        if self.convolution is not None:
+            joint = self.convolution(joint, cache)
+        query, key, value = joint.reshape(batch, time, 3, self.heads, -1).unbind(2)  # each (B, T, H, E)
         shape = (query.shape[-1],)
         query, key = (F.rms_norm(x, shape).to(value.dtype) for x in (query, key))
         query, key = rotate(query, *angles).transpose(1, 2), rotate(key, *angles).transpose(1, 2)
@@ -86,10 +120,10 @@ class CausalAttention(nn.Module):
 class DecoderBlock(nn.Module):
     """Attention and a feed-forward network, each behind a norm and beside a shortcut."""
 
-    def __init__(self, width: int, heads: int, feedforward: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, feedforward: int, dropout: float, convolution: int = 0) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, bias=False)
-        self.attention = CausalAttention(width, heads)
+        self.attention = CausalAttention(width, heads, convolution)
         self.norm2 = nn.LayerNorm(width, bias=False)
         self.up = nn.Linear(width, feedforward, bias=False)
         self.down = nn.Linear(feedforward, width, bias=False)
@@ -110,14 +144,23 @@ class GPT(nn.Module):
     sines: Tensor
 
     def __init__(
-        self, vocabulary: int, width: int, layers: int, heads: int, feedforward: int, dropout: float, context: int
+        self,
+        vocabulary: int,
+        width: int,
+        layers: int,
+        heads: int,
+        feedforward: int,
+        dropout: float,
+        context: int,
+        convolution: int = 0,
     ) -> None:
         super().__init__()
         self.context = context
         self.headless = False  # whether training gets features, for losses that bring the head themselves
         self.tokens = nn.Embedding(vocabulary, width)
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(DecoderBlock(width, heads, feedforward, dropout) for _ in range(layers))
+        settings = width, heads, feedforward, dropout, convolution
+        self.blocks = nn.ModuleList(DecoderBlock(*settings) for _ in range(layers))
         self.norm = nn.LayerNorm(width, bias=False)
         self.head = nn.Linear(width, vocabulary, bias=False)
         self.head.weight = self.tokens.weight
