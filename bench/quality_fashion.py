@@ -138,4 +138,4 @@ def bench_quality_fashion(epochs: int = 20, seeds: tuple[int, ...] = (0,)) -> No
 
 if __name__ == "__main__":
     given = [int(one) for one in sys.argv[1:]]
-    bench_quality_fashion(given[0] if given else 6, tuple(given[1:]) or (0,))
+    bench_quality_fashion(given[0] if given else 20, tuple(given[1:]) or (0,))

@@ -115,6 +115,6 @@ model: # a Transformer decoder
 train:
   epochs: {epochs:g} # times that the text is read
   batch_size: {2048 // context} # windows of {context} tokens
-  optimizer: {{name: adamw, learning_rate: 0.003, weight_decay: 0.1}}
+  optimizer: {{name: muon, learning_rate: 0.02, momentum: 0.9, adamw_rate: 0.016}}
 compress: null # of language models it is not there yet: the parent ships
 """

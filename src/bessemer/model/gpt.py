@@ -55,7 +55,7 @@ class Cache:
         return keys, values
 
     def precede(self, x: Tensor, count: int) -> Tensor:
-        """x (B, T, C) behind the `count` positions read before it, (B, count + T, C); before the first are zeros."""
+        """x (B, T, C) behind the `count` positions before it, (B, count + T, C); zeros before the first."""
         before = x.new_zeros(x.shape[0], count, x.shape[2]) if self.last is None else self.last
         joined = torch.cat([before, x], 1)
         self.last = joined[:, -count:]
