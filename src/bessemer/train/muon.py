@@ -9,7 +9,7 @@ before it leaves (Amsel et al., "The Polar Express: optimal matrix sign methods 
 algorithm", 2025), from a closer bound of the largest singular value. Values from 0.01 of the bound up end between
 0.73 and 1.27 in three fifths of the products; smaller ones stay smaller than after Jordan's. All else is as in
 torch.optim.Muon (tests compare, to the bit), which takes matrices only; one optimizer for both kinds of weights
-keeps one state, one list of groups and one schedule. The iteration runs in bfloat16 as Jordan's does: a fifth of
+keeps one state, one list of groups and one schedule. The iteration runs in bfloat16 as Jordan's does: a quarter of
 the time of float32 (`bench/optimizers.py cost`), and the same bits each time.
 """
 
