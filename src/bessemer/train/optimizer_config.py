@@ -82,7 +82,9 @@ class OptimizerConfig(Config):
         0.0, ge=0, description="weights with two or more dimensions move to zero by this times the rate each step"
     )
     adamw_rate: float = Field(
-        0.01, gt=0, description="of muon: the highest rate of embeddings, head, biases and norms"
+        0.01,
+        gt=0,
+        description="of muon: the highest rate of what is no hidden matrix: embeddings, head, biases, norms",
     )
 
     @model_validator(mode="before")
