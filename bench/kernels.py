@@ -2,7 +2,7 @@
 
     python bench/kernels.py
 
-The choices stand in model/layers.py (PRODUCT_UP_TO) and task/language.py (LARGE_VOCABULARY).
+The choices stand in model/attention.py (BLOCKS_UP_TO) and task/language.py (LARGE_VOCABULARY).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bessemer.evaluate.benchmark import interleave, speedup, summarize
-from bessemer.model import layers
+from bessemer.model import attention
 from bessemer.runtime import Runtime, available_threads, use
 from bessemer.task.language import linear_cross_entropy
 
 TOKENS, HEADS, HEAD_WIDTH = 4096, 6, 64
-LENGTHS, VOCABULARIES = (64, 128, 256, 512, 1024), (1024, 8192, 32_768)
+LENGTHS, VOCABULARIES = (64, 128, 256, 512, 1024, 2048), (1024, 8192, 32_768)
 WIDTH = 256
 
 
@@ -45,16 +45,16 @@ def row(name: str, reference: Callable[[], object], other: Callable[[], object],
 
 
 def bench_kernels() -> None:
-    """Attention by torch's kernel against the written-out product, and the loss plain against in chunks."""
+    """Attention by torch's kernel against written-out products in blocks; the loss plain against in chunks."""
     use(Runtime(threads=available_threads()))
-    layers.PRODUCT_UP_TO = max(LENGTHS)
+    attention.BLOCKS_UP_TO = max(LENGTHS)
     title = f"attention, {TOKENS} tokens in {HEADS} heads of {HEAD_WIDTH}, both passes"
-    print_head(title, "type and length", "kernel, ms", "product, ms", "times as fast (95%)")
+    print_head(title, "type and length", "kernel, ms", "blocks, ms", "times as fast (95%)")
     for length in LENGTHS:
         shape = (TOKENS // length, HEADS, length, HEAD_WIDTH)
         inputs = [torch.randn(shape).to(torch.bfloat16).requires_grad_() for _ in range(3)]
-        kernel = partial(F.scaled_dot_product_attention, is_causal=True)
-        row(f"bf16, {length}", partial(passes, kernel, inputs), partial(passes, layers.causal_attention, inputs))
+        forms = partial(F.scaled_dot_product_attention, is_causal=True), attention.causal_attention
+        row(f"bf16, {length}", *(partial(passes, form, inputs) for form in forms))
     title = f"loss, {TOKENS} tokens of width {WIDTH}, both passes, fp32"
     print_head(title, "vocabulary", "plain, ms", "in chunks, ms", "times as fast (95%)")
     for vocabulary in VOCABULARIES:

@@ -3,7 +3,7 @@
     python bench/trainers.py [SECONDS [LOOP ...]]        of each turn, by default 20; by default all loops
 
 The same 11 million parameters, the same tokens (the Python standard library's sources), 16 windows of 256 tokens a
-step, AdamW, cosine. Each contender runs in a process of its own, three turns each, one after the other. A turn's
+step, AdamW, cosine. Each contender runs in a process of its own, five turns each, one after the other. A turn's
 rate is that of its median step, without the first ones: neither start nor compilation counts. The best rate of a
 matrix product is measured in the same run: no loop can take a step faster than its products.
 
@@ -33,13 +33,13 @@ from tables import print_head, print_row
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bessemer.model import layers
+from bessemer.model import attention
 
-PRODUCT_UP_TO = layers.PRODUCT_UP_TO
+BLOCKS_UP_TO = attention.BLOCKS_UP_TO
 BATCH, CONTEXT, VOCABULARY = 16, 256, 1024
 WIDTH, LAYERS, HEADS = 384, 6, 6
 RATE = 1e-3
-TURNS, LEAST_STEPS, WARM = 3, 8, 3
+TURNS, LEAST_STEPS, WARM = 5, 8, 3
 STEPS = 4000  # of the run that a turn is the beginning of
 Clock = Callable[[], bool]
 
@@ -86,7 +86,7 @@ def gpt(kernel: bool, convolution: int = 0) -> nn.Module:
     """The model; with `kernel` its attention is torch's scaled_dot_product_attention, as anyone would write it."""
     from bessemer.model.gpt import GPT
 
-    layers.PRODUCT_UP_TO = 0 if kernel else PRODUCT_UP_TO  # for all models of this process, until the next one
+    attention.BLOCKS_UP_TO = 0 if kernel else BLOCKS_UP_TO  # for all models of this process, until the next one
     torch.manual_seed(0)
     return GPT(VOCABULARY, WIDTH, LAYERS, HEADS, 4 * WIDTH, 0.0, CONTEXT, convolution)
 
@@ -252,6 +252,11 @@ def limit() -> float:
     return max(product_rate(torch.bfloat16), product_rate(torch.float32)) / operations
 
 
+def middle(rates: list[float]) -> float:
+    """The median turn: the best one depends on when the machine happened to be quiet."""
+    return statistics.median(rates)
+
+
 def missing(package: str) -> bool:
     """Whether a package is not installed."""
     try:
@@ -279,17 +284,19 @@ def bench_trainers(seconds: float = 20.0, names: Sequence[str] = ()) -> None:
     packages = {package for package, _ in CONTENDERS.values()}
     known = ", ".join(f"{name} {version(name)}" for name in sorted(packages) if not missing(name))
     title = f"trainers: a GPT of 11 million parameters, {BATCH} x {CONTEXT} tokens a step; {known}"
-    print_head(title, "loop", f"tokens/s, best of {TURNS} turns", "times Trainer's defaults", "each turn")
-    base = max(found.get("Trainer, its defaults") or next(iter(found.values())))
-    best_limit = max(limits)
+    print_head(title, "loop", f"tokens/s, median of {TURNS} turns", "bessemer is faster by", "each turn")
     for name, package in chosen.items():
         if name not in found:
             print_row(name, f"not measured: {package} is not installed", "", "")
             continue
         each = ", ".join(f"{rate:,.0f}" for rate in found[name])
-        print_row(name, f"{max(found[name]):,.0f}", f"{max(found[name]) / base:.2f}", each)
-    share = max(found["bessemer"]) / best_limit
-    print(f"\nThe limit set by matrix products is {best_limit:,.0f} tokens/s; bessemer reaches {share:.0%} of it.")
+        times = f"{middle(found['bessemer']) / middle(found[name]):.2f}" if "bessemer" in found else ""
+        print_row(name, f"{middle(found[name]):,.0f}", times, each)
+    each = ", ".join(f"{rate:,.0f}" for rate in limits)
+    share = (
+        f"; bessemer reaches {middle(found['bessemer']) / middle(limits):.0%} of it" if "bessemer" in found else ""
+    )
+    print(f"\nThe limit set by matrix products is {middle(limits):,.0f} tokens/s ({each}){share}.")
 
 
 def turn(name: str, seconds: float) -> None:

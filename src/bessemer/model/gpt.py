@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bessemer.model.layers import causal_attention
+from bessemer.model.attention import causal_attention
 
 ROTARY_BASE = 10_000.0
 INIT_STD = 0.02

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-PRODUCT_UP_TO = 512  # positions
 
 
 class Front(nn.Module):
@@ -78,19 +75,3 @@ def set_ghost(model: nn.Module, ghost: int) -> None:
     """Set the group size of every ghost batch normalization."""
     for layer in ghost_layers(model):
         layer.ghost = ghost
-
-
-def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Attention of each position to those up to itself: (B, H, T, E) for queries, keys and values alike.
-
-    On processors, in bf16, the product that is written out beats torch's blocked kernel: 3.1 times at 128
-    positions, 1.4 at 256, 1.3 at 512; at 1,024 it is slower (bench/kernels.py), and it keeps (B, H, T, T)
-    probabilities. fp32 takes the kernel.
-    """
-    time = query.shape[2]
-    if query.device.type != "cpu" or query.dtype != torch.bfloat16 or time > PRODUCT_UP_TO:
-        return F.scaled_dot_product_attention(query, key, value, is_causal=True)
-    scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2))
-    hidden = torch.full((time, time), -math.inf, dtype=scores.dtype, device=scores.device).triu(1)
-    weights = torch.softmax(scores + hidden, -1, dtype=scores.dtype)
-    return torch.matmul(weights, value)
