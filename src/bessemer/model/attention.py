@@ -44,7 +44,7 @@ def block_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     time = query.shape[1]
     size = max(BLOCK, math.ceil(time / MOST_BLOCKS))
     mixed, stop = [], 0
-    for queries in query.split(size, 1):
+    for queries in torch.split(query, size, 1):
         start, stop = stop, stop + queries.shape[1]
         keys, values = (key, value) if stop == time else (key[:, :stop], value[:, :stop])
         scores: Tensor = Scores.apply(queries, keys)  # type: ignore[no-untyped-call]
