@@ -52,7 +52,8 @@ def bench_kernels() -> None:
     print_head(title, "type and length", "kernel, ms", "blocks, ms", "times as fast (95%)")
     for length in LENGTHS:
         shape = (TOKENS // length, HEADS, length, HEAD_WIDTH)
-        inputs = [torch.randn(shape).to(torch.bfloat16).requires_grad_() for _ in range(3)]
+        drawn = [F.rms_norm(torch.randn(shape), shape[-1:]) for _ in range(3)]
+        inputs = [x.to(torch.bfloat16).requires_grad_() for x in drawn]
         forms = partial(F.scaled_dot_product_attention, is_causal=True), attention.causal_attention
         row(f"bf16, {length}", *(partial(passes, form, inputs) for form in forms))
     title = f"loss, {TOKENS} tokens of width {WIDTH}, both passes, fp32"
