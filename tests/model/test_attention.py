@@ -68,6 +68,12 @@ def test_in_bf16_they_round_little_more_than_torchs_kernel(time: int, kind: str)
         assert error(ours, right) < 2.5 * error(torchs, right)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_compiled_code_rounds_as_little(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)  # its arithmetic, without the compiler
+    test_in_bf16_they_round_little_more_than_torchs_kernel(200, kind)
+
+
 @pytest.mark.parametrize("time", [64, 256])
 def test_in_8_bits_gradients_of_sharp_attention_survive(time: int) -> None:
     query, key, value, gradient = (x.bfloat16() for x in inputs(time, "peaked"))

@@ -3,7 +3,7 @@
 Queries go in blocks, each against the keys up to its own end (Dao et al., "FlashAttention", 2022): a quarter of
 the products and exponentials is left out at 256 positions, three eighths from 512 on. Normalized queries and keys
 (Henry et al., "Query-key normalization for transformers", 2020) bound the scores by the root of their width, so
-that no maximum must be found and subtracted.
+that compiled code need not find and subtract a maximum.
 
 Shapes: N sequences of each head, S queries, T tokens, E width of a head.
 """
@@ -44,8 +44,11 @@ class Shares(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor) -> Tensor:
-        weights = scores.exp()
-        shares = (weights / weights.sum(-1, keepdim=True, dtype=torch.float32)).to(scores.dtype)
+        if torch.compiler.is_compiling():
+            weights = scores.exp()
+            shares = (weights / weights.sum(-1, keepdim=True, dtype=torch.float32)).to(scores.dtype)
+        else:  # one kernel, which finds the maximum in passing
+            shares = torch.softmax(scores, -1)
         ctx.save_for_backward(shares)
         return shares
 
