@@ -15,6 +15,7 @@ from typing import cast
 
 import torch
 from torch import nn
+from torch._functorch import config as functorch_config
 
 from bessemer.artifact import Decisions
 from bessemer.model.layers import ghost_layers
@@ -24,6 +25,7 @@ from bessemer.train.step import Loss
 
 TRIALS = 3
 COMPILE_SECONDS, COMPILE_GAIN = 60.0, 0.1  # a guess of both, to decide whether trying can pay
+CACHE_SWITCH = "autograd_cache_allow_custom_autograd_functions"  # not in every version of torch
 CLEARLY = 0.97  # a candidate must take less than this share of the best one's time, so that noise does not decide
 
 
@@ -100,7 +102,13 @@ def cannot_compile(model: nn.Module) -> str:
 
 
 def compiled_form(model: nn.Module) -> nn.Module:
-    """The model as torch.compile runs it: the same weights, code for each shape of input."""
+    """The model as torch.compile runs it: the same weights, code for each shape of input.
+
+    What was compiled once is found again by a later run, with functions that have a backward pass of their own too
+    (attention in blocks): torch files such code under the operations of both passes.
+    """
+    if hasattr(functorch_config, CACHE_SWITCH):
+        setattr(functorch_config, CACHE_SWITCH, True)
     # One code per shape: dynamic shapes cost more than the few lengths of a warm-up do.
     return cast("nn.Module", torch.compile(model, dynamic=False))
 
