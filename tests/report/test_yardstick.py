@@ -107,3 +107,9 @@ def test_a_refusal_is_told_in_points(report: dict[str, Any]) -> None:
     assert missed(report) == "accuracy change at least -1.00 points (max_drop), measured -2.12 points"
     report["contract"]["verdict"][1] |= {"value": 1.5, "met": False}
     assert missed(report).endswith("; speed-up at least 2.0x (min_speedup), measured 1.50x")
+
+
+def test_a_refusal_names_the_term_that_nobody_asked_for(report: dict[str, Any]) -> None:
+    line = {"term": "not_slower", "limit": 1.0, "value": 0.29, "met": False}
+    report["contract"]["verdict"].append(line)
+    assert missed(report) == "speed-up of an int8 file at least 1.00x (not_slower), measured 0.29x"
