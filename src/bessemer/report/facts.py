@@ -182,8 +182,8 @@ def _limits(names: list[str]) -> str:
 def terms(report: Report) -> list[Term]:
     """Every term that was asked for or judged unasked, with what was measured on the test split."""
     verdicts = {line["term"]: line for line in contract(report).get("verdict") or []}
-    unasked = {name: line["limit"] for name, line in verdicts.items()}  # an int8 file must not be slower
-    limits = {**unasked, **(contract(report).get("terms") or {})}
+    judged = {name: line["limit"] for name, line in verdicts.items()}  # unasked: an int8 file must not be slower
+    limits = {**judged, **(contract(report).get("terms") or {})}
     return [_term(name, limit, verdicts.get(name, {})) for name, limit in limits.items() if limit is not None]
 
 
