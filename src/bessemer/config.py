@@ -8,7 +8,10 @@ because of a typing mistake costs hours and is never noticed.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -19,7 +22,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from bessemer.errors import RecipeError
+from bessemer.errors import RecipeError, UsageError
 
 KeyPath = tuple[str | int, ...]
 C = TypeVar("C", bound="Config")
@@ -29,6 +32,41 @@ class Config(BaseModel):
     """Base of every settings class: unknown keys and silent conversions are refused, values are frozen."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+@contextmanager
+def modules_beside(folder: Path) -> Iterator[None]:
+    """Let dotted paths name modules that stand in `folder`, as those beside a recipe do."""
+    entry = str(folder.resolve())
+    known = entry in sys.path
+    if not known:
+        sys.path.insert(0, entry)
+    try:
+        yield
+    finally:
+        if not known:
+            sys.path.remove(entry)
+
+
+def load_dotted(path: str, what: str) -> Any:
+    """What `module.Name` names, of an installed package or of a file that Python finds.
+
+    `what` says in errors what was asked for, such as `a task`. Raises UsageError where there is no such thing. What
+    is wrong inside the module is raised as it is, so that its author sees the line.
+    """
+    module, _, attribute = path.rpartition(".")
+    remedy = "give module.Name, of a file beside the recipe or of an installed package"
+    if not module:
+        raise UsageError(f"{path!r} names no {what}", remedy)
+    try:
+        found = import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # the module is there, and imports another that is not
+        raise UsageError(f"{path!r}: there is no module {error.name!r}", remedy) from error
+    if not hasattr(found, attribute):
+        raise UsageError(f"{path!r}: {module} has no {attribute!r}", remedy)
+    return getattr(found, attribute)
 
 
 class Document:
