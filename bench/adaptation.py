@@ -32,7 +32,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from bessemer.data.dataset import Batches, Samples, as_they_are
 from bessemer.model.gpt import gpt
 from bessemer.runtime import Runtime, available_threads, use
-from bessemer.task.language import Language
+from bessemer.task.language.objective import Language
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import fit
 from bessemer.train.optimizer_config import OptimizerConfig, ScheduleConfig

@@ -27,7 +27,7 @@ from tables import print_head, print_row
 from bessemer.data.config import DedupConfig
 from bessemer.data.dedup import find_copies, text_signature
 from bessemer.data.dedup.signature import PERMUTATIONS, grams, jaccard
-from bessemer.evaluate.benchmark import speedup, summarize
+from bessemer.measure.benchmark import speedup, summarize
 
 DOCUMENTS, WORDS, SHARE, LEAST = 20_000, 250, 5, 0.8
 ROUNDS = 5

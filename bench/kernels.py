@@ -15,10 +15,10 @@ from tables import print_head, print_row
 from torch import Tensor
 from torch.nn import functional as F
 
-from bessemer.evaluate.benchmark import interleave, speedup, summarize
+from bessemer.measure.benchmark import interleave, speedup, summarize
 from bessemer.model import attention
 from bessemer.runtime import Runtime, available_threads, use
-from bessemer.task.language import linear_cross_entropy
+from bessemer.task.language.objective import linear_cross_entropy
 
 TOKENS, HEADS, HEAD_WIDTH = 4096, 6, 64
 LENGTHS, VOCABULARIES = (64, 128, 256, 512, 1024, 2048), (1024, 8192, 32_768)

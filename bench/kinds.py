@@ -26,13 +26,13 @@ from bessemer.data.features import fit_features
 from bessemer.data.labels import check_labels
 from bessemer.data.prepare import prepare
 from bessemer.data.split import take_count
-from bessemer.evaluate.baseline import baseline
-from bessemer.export.parity import torch_logits
+from bessemer.model.answers import TorchModel
 from bessemer.model.config import EncoderConfig, SoundConfig
 from bessemer.model.encoder import set_packing
 from bessemer.model.state import Architecture
 from bessemer.runtime import Runtime, available_threads, use
-from bessemer.task.classify import Classify
+from bessemer.task.classify.baseline import baseline
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit
 
@@ -64,7 +64,7 @@ def trained(dataset: Dataset, model: Any, train: TrainConfig, augment: AugmentCo
     batches = Batches(dataset.split("train"), train.batch_size, seed, dataset.augmenter(augment))
     held_out = dataset.split("validation")
     fit(network, Classify(classes), batches, train, seed=seed, runtime=RUNTIME)
-    return float((torch_logits(network, held_out.inputs).argmax(1) == held_out.labels).mean())
+    return float((TorchModel(network).logits(held_out.inputs).argmax(1) == held_out.labels).mean())
 
 
 def compare(title: str, dataset: Dataset, variants: dict[str, tuple[Any, TrainConfig, AugmentConfig]]) -> None:
@@ -79,7 +79,7 @@ def compare(title: str, dataset: Dataset, variants: dict[str, tuple[Any, TrainCo
     values = (dataset.texts("train"), dataset.texts("validation")) if text else (train.inputs, held_out.inputs)
     rate = dataset.about["arguments"].get("rate", 0)
     simple = baseline(dataset.about["modality"], values[0], train.labels, values[1], held_out.labels, rate=rate)
-    print_row(simple["name"], f"{simple['accuracy']['value']:.2%}", "")
+    print_row(simple["name"], f"{simple['metrics']['accuracy']['value']:.2%}", "")
     for name, (model, config, augment) in variants.items():
         found = [trained(dataset, model, config, augment, seed) for seed in SEEDS]
         print_row(name, f"{statistics.mean(found):.2%}", ", ".join(f"{100 * one:.2f}" for one in found))

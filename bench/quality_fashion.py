@@ -26,12 +26,12 @@ from bessemer.config import read_yaml
 from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batches, Dataset, Samples
 from bessemer.data.prepare import prepare
-from bessemer.export.parity import torch_logits
+from bessemer.model.answers import TorchModel
 from bessemer.model.config import ResNetConfig
 from bessemer.model.layers import GhostBatchNorm2d
 from bessemer.model.state import Architecture
 from bessemer.runtime import Progress, Runtime, available_threads, use
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import fit
 
@@ -64,7 +64,7 @@ def network(about: dict[str, Any], ghost: bool) -> nn.Module:
 
 def accuracy(model: nn.Module, samples: Samples) -> float:
     """Share of right decisions, in evaluation mode."""
-    right = float(np.mean(torch_logits(model, samples.inputs).argmax(1) == samples.labels))
+    right = float(np.mean(TorchModel(model).logits(samples.inputs).argmax(1) == samples.labels))
     model.train()
     return right
 

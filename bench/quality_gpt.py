@@ -33,7 +33,7 @@ from trainers import CONTEXT, VOCABULARY, gpt
 
 from bessemer.data.dataset import Batches, Samples, as_they_are
 from bessemer.runtime import Progress, Runtime, available_threads, use
-from bessemer.task.language import Language
+from bessemer.task.language.objective import Language
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import fit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bessemer.evaluate.benchmark import interleave, speedup, summarize
+from bessemer.measure.benchmark import interleave, speedup, summarize
 
 
 def print_head(title: str, *columns: str) -> None:

@@ -30,11 +30,11 @@ from bessemer.compress.prune import prune
 from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batches, Dataset, Samples
 from bessemer.data.prepare import prepare
-from bessemer.export.parity import torch_logits
+from bessemer.model.answers import TorchModel
 from bessemer.model.config import ResNetConfig
 from bessemer.model.state import Architecture
 from bessemer.runtime import Runtime, available_threads, use
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import FitResult, fit
 from bessemer.train.optimizer_config import OptimizerConfig
@@ -273,7 +273,7 @@ def trained(dataset: Dataset, config: TrainConfig, augment: AugmentConfig, train
 
 def accuracy(network: nn.Module, samples: Samples) -> float:
     """Share of right decisions."""
-    return float(np.mean(torch_logits(network, samples.inputs).argmax(1) == samples.labels))
+    return float(np.mean(TorchModel(network).logits(samples.inputs).argmax(1) == samples.labels))
 
 
 def zeros(network: nn.Module) -> float:

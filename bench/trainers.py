@@ -191,7 +191,7 @@ def bessemer(steps: Steps, **settings: Any) -> None:
     """The loop of this project, with all its checks, its clock and its learning curve."""
     from bessemer.data.dataset import Batches, Samples, as_they_are
     from bessemer.runtime import Progress, Runtime, use
-    from bessemer.task.language import Language
+    from bessemer.task.language.objective import Language
     from bessemer.train.config import TrainConfig
     from bessemer.train.loop import fit
 

@@ -22,7 +22,7 @@ from bessemer.data.dataset import Batches, Samples
 from bessemer.export.onnx import export_onnx
 from bessemer.model.state import Architecture
 from bessemer.runtime import Progress
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit
 

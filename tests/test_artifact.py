@@ -538,7 +538,7 @@ def test_an_artifact_is_made_once_and_then_cached(tmp_path):
     assert first.digest == again.digest
     assert len(made) == 1
     assert again.manifest["stage"] == "train"
-    assert again.manifest["depends"] == {"seed": 1}
+    assert again.manifest["depends"]["settings"] == {"seed": 1}
     assert again.manifest["seconds"] >= 0
 
 
@@ -549,6 +549,26 @@ def test_another_dependency_or_stage_is_another_artifact(tmp_path):
         for stage, depends in [("train", {"seed": 1}), ("train", {"seed": 2}), ("evaluate", {"seed": 1})]
     }
     assert len(paths) == len(made) == 3
+
+
+def test_an_artifact_of_another_version_is_made_again(tmp_path, monkeypatch):
+    cache, made = Cache(tmp_path), []
+    first, _ = cache.obtain("train", {"seed": 1}, counting(made))
+    monkeypatch.setattr("bessemer.artifact.__version__", "0.0.0")
+    other, cached = cache.obtain("train", {"seed": 1}, counting(made))
+    monkeypatch.setattr("bessemer.artifact.versions", lambda: {"torch": "another"})
+    third, cached_third = cache.obtain("train", {"seed": 1}, counting(made))
+    assert (cached, cached_third) == (False, False)
+    assert len({first.path, other.path, third.path}) == len(made) == 3
+
+
+def test_another_input_is_another_artifact(tmp_path):
+    cache, made = Cache(tmp_path), []
+    one, _ = cache.obtain("prepare", {"of": 1}, counting(made, "one"))
+    two, _ = cache.obtain("prepare", {"of": 2}, counting(made, "two"))
+    found = [cache.obtain("train", {}, counting(made), {"prepare": data})[0] for data in (one, two, one)]
+    assert found[0].path != found[1].path
+    assert found[0].path == found[2].path == cache.path("train", {}, {"prepare": one})
 
 
 def test_a_damaged_artifact_in_the_cache_is_refused(tmp_path):

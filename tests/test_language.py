@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,13 @@ from bessemer.data.dataset import Dataset
 from bessemer.data.stream import IGNORED
 from bessemer.data.tokenize import load_tokenizer
 from bessemer.errors import DataError, RecipeError, UsageError
-from bessemer.export.predictor import open_predictor
+from bessemer.export.predictor import Predictor
 from bessemer.export.session import OnnxModel
 from bessemer.pipeline import Run, preview
 from bessemer.recipe import load_recipe
 from bessemer.report.table import summary_table
-from bessemer.starter_language import write_language_recipe
-from bessemer.task.language import token_losses
+from bessemer.task.language.objective import token_losses
+from bessemer.task.language.starter import write_language_recipe
 
 RECIPE = Path(__file__).parent / "recipes" / "language.yaml"
 
@@ -46,11 +47,14 @@ def test_the_report_holds_bits_per_byte_beside_a_baseline(finished: Run) -> None
     found = report["metrics"]["shipped"]["bits_per_byte"]
     assert found["low"] < found["value"] < found["high"]
     assert found["value"] < 6  # a byte knows nothing at 8
-    assert {one["name"].split()[0] for one in report["baseline"]["every"]} == {"Kneser-Ney", "xz"}
-    assert report["baseline"]["bits_per_byte"]["value"] < 4
+    assert {one["name"].split()[0] for one in (report["baseline"], *report["baseline"]["also"])} == {
+        "Kneser-Ney",
+        "xz",
+    }
+    assert report["baseline"]["metrics"]["bits_per_byte"]["value"] < 4
     assert report["parity"]["parent fp32"]["agreement"] == 1.0
     curve = [point["validation"] for point in report["curves"]["parent"] if point["validation"] is not None]
-    assert curve[-1] > curve[0]  # minus bits per byte: higher is better
+    assert curve[-1] < curve[0]
     assert report["contract"] is None
 
 
@@ -141,7 +145,7 @@ def test_predict_judges_a_file_and_goes_on(finished: Run, tmp_path: Path) -> Non
             nats += float(token_losses(model(part[:, :-1]), part[:, 1:]).sum())
     assert found["bits_per_byte"] == pytest.approx(nats / math.log(2) / len(text.encode()), rel=1e-4)
     assert found["bytes"] == len(text.encode())
-    again = next(open_predictor(finished.path).predict([tmp_path / "a.txt"]))
+    again = next(Predictor(finished.path).predict([tmp_path / "a.txt"]))
     assert again == found
     shown = CliRunner().invoke(app, ["predict", str(finished.path), str(tmp_path / "a.txt")]).output
     assert "bits per byte" in shown
@@ -155,13 +159,64 @@ def test_the_exported_file_takes_any_batch_and_length(finished: Run) -> None:
             assert np.allclose(file(tokens.numpy()), model(tokens).numpy(), atol=1e-4)
 
 
+# --- compression ----------------------------------------------------------------------------------------
+
+PRUNED = {
+    "ladder": [0.5],
+    "formats": ["fp32"],  # int8 may be slower than floats on so small a model, and is then refused
+    "contract": {"max_drop": "20%", "min_speedup": None},
+    "train": {"epochs": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def compressed(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same model with half of the neurons, learned under the parent."""
+    folder = Path(shutil.copytree(finished.path, tmp_path_factory.mktemp("compressed") / "run"))
+    return bs.run(RECIPE, folder, set={"compress": PRUNED})
+
+
+def test_a_language_model_is_pruned_under_a_contract_in_bits_per_byte(compressed: Run, finished: Run) -> None:
+    report = compressed.report
+    assert [row["cached"] for row in report["stages"]] == [True, True, True, False, False]
+    (one,) = report["contract"]["candidates"]
+    assert one["name"] == "keep 0.5 fp32"
+    assert one["parameters"] < report["sizes"]["parent"]["parameters"]
+    assert one["drop"] == pytest.approx(one["quality"] - one["parent_quality"])
+    drop = report["contract"]["verdict"][0]
+    before, after = (report["metrics"][role]["bits_per_byte"]["value"] for role in ("parent", "shipped"))
+    assert drop["limit"] == pytest.approx(0.2 * before)
+    assert drop["value"] == pytest.approx(after - before)
+    (row,) = report["ledger"]
+    assert row["technique"] == "channel pruning + distillation"
+    assert row["low"] <= row["quality"] <= row["high"]
+    assert row["quality"] == pytest.approx(before - after)
+    assert "bits per byte change at most" in summary_table(report)
+
+
+def test_a_decoder_in_integers_says_nearly_the_same(finished: Run, tmp_path: Path) -> None:
+    network = bs.load(finished.path)
+    windows = prepared(finished).windows("train", network.context)
+    integer, _ = bs.quantize(network, torch.from_numpy(windows.inputs[:64]))
+    some = torch.from_numpy(prepared(finished).windows("test", network.context).inputs[:8])
+    bs.export_onnx(integer, some, tmp_path / "int8.onnx")
+    file = OnnxModel(tmp_path / "int8.onnx")(some.numpy())
+    with torch.no_grad():
+        expected, simulated = network(some).numpy(), integer(some).numpy()
+    assert np.abs(file - simulated).max() < 0.2 * np.abs(simulated).max()
+    assert float(np.mean(file.argmax(2) == simulated.argmax(2))) > 0.95
+    assert float(np.mean(file.argmax(2) == expected.argmax(2))) > 0.85
+    assert (tmp_path / "int8.onnx").stat().st_size < 0.6 * (
+        finished.path / "export/onnx/model.onnx"
+    ).stat().st_size
+
+
 # --- refusals -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"compress.ladder": [0.5]}, "compression of language models is not there yet; set compress to null"),
         ({"data.unit": "line"}, "reads whole documents"),
         ({"train.label_smoothing": 0.1}, "label_smoothing changes labels"),
         ({"data.text.tokenizer.kind": "wordpiece"}, "must know every byte"),

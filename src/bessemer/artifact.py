@@ -22,7 +22,9 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
+from bessemer import __version__
 from bessemer.errors import ArtifactError, RunInUseError, StorageError, UsageError
+from bessemer.runtime import versions
 
 MANIFEST = "manifest.json"
 ATTEMPTS = "attempts.json"
@@ -276,23 +278,38 @@ def _begin_attempt(work: Path) -> float:
 
 
 class Cache:
-    """Artifacts of a run, each named by its stage and the hash of all that it depends on."""
+    """Artifacts of a run, each named by its stage and the hash of all that it depends on.
+
+    Keys are built here and nowhere else: the version of bessemer and of what computes stands in each of them, so
+    nothing is taken for new that other code made.
+    """
 
     def __init__(self, run: Path) -> None:
         self.run = run
         self.stages = run / "stages"
         self.work = run / "work"
 
-    def key(self, stage: str, depends: Mapping[str, Any]) -> str:
-        """The hash that names an artifact of `stage`."""
+    def depends(self, settings: Mapping[str, Any], inputs: Mapping[str, Artifact] | None = None) -> dict[str, Any]:
+        """All that an artifact depends on, as plain values: versions, settings, and what stands upstream."""
+        digests = {name: artifact.digest for name, artifact in (inputs or {}).items()}
+        return {"version": __version__, "versions": versions(), "settings": dict(settings), "inputs": digests}
+
+    def path(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Artifact] | None = None) -> Path:
+        """Where the artifact stands, or would."""
+        return self._path(stage, self._key(stage, self.depends(settings, inputs)))
+
+    def _key(self, stage: str, depends: Mapping[str, Any]) -> str:
         return digest_of({"stage": stage, **depends})
 
-    def path(self, stage: str, key: str) -> Path:
-        """Where the artifact stands, or would."""
+    def _path(self, stage: str, key: str) -> Path:
         return self.stages / f"{stage}-{key[:16]}"
 
     def obtain(
-        self, stage: str, depends: Mapping[str, Any], make: Callable[[Path, Path], None]
+        self,
+        stage: str,
+        settings: Mapping[str, Any],
+        make: Callable[[Path, Path], None],
+        inputs: Mapping[str, Artifact] | None = None,
     ) -> tuple[Artifact, bool]:
         """The artifact, and whether it was there before; otherwise `make(out, work)` makes it now.
 
@@ -300,8 +317,9 @@ class Cache:
         What `make` leaves in its ABOUT goes into the manifest: timings, say, which are no part of the digest, so
         that an artifact that is made again is the same to what stands after it.
         """
-        key = self.key(stage, depends)
-        path = self.path(stage, key)
+        depends = self.depends(settings, inputs)
+        key = self._key(stage, depends)
+        path = self._path(stage, key)
         work = self.work / path.name
         if path.exists():
             artifact = open_artifact(path)
@@ -317,7 +335,7 @@ class Cache:
             told = json.loads((work / ABOUT).read_text(encoding="utf-8")) if (work / ABOUT).exists() else {}
             about.update({key: value for key, value in told.items() if key not in about})
 
-        about: dict[str, Any] = {"stage": stage, "key": key, "depends": dict(depends), "seconds": 0.0}
+        about: dict[str, Any] = {"stage": stage, "key": key, "depends": depends, "seconds": 0.0}
         artifact = commit(path, write, about=about)
         shutil.rmtree(work)
         return artifact, False

@@ -6,10 +6,9 @@ import json
 import os
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -45,13 +44,6 @@ Ledger = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-class Task(StrEnum):
-    """What a recipe is to learn."""
-
-    classify = "classify"
-    language = "language"
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"bessemer {__version__}")
@@ -73,14 +65,14 @@ def init(
     out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the recipe.")] = Path("recipe.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe that is there.")] = False,
     task: Annotated[
-        Task, typer.Option("--task", help="What to learn: classes, or (of text) to say what comes next.")
-    ] = Task.classify,
+        str, typer.Option("--task", help="What to learn: classify, or (of text) language: to say what comes next.")
+    ] = "classify",
 ) -> None:
     """Look at the data and write a commented recipe that fits it."""
     from bessemer.starter import write_recipe
-    from bessemer.starter_language import write_language_recipe
+    from bessemer.task import find_task
 
-    write = write_language_recipe if task is Task.language else write_recipe
+    write = find_task(task).starter() or write_recipe
     typer.echo(write(data, out, force))
 
 
@@ -189,32 +181,30 @@ def predict(
         list[Path], typer.Argument(metavar="INPUT...", help="Files of the kind the model takes, or folders.")
     ],
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to show.")] = 3,
+    modules: Annotated[
+        Path | None, typer.Option("--modules", help="The folder of your own task's module, if the model has one.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Classify files (images, texts, recordings) with a shipped model; for a language model, go on from texts."""
-    from bessemer.export.inputs import input_files
-    from bessemer.export.predictor import open_predictor
+    from contextlib import nullcontext
 
-    predictor = open_predictor(model)
+    from bessemer.config import modules_beside
+    from bessemer.data.readers import input_files
+    from bessemer.export.predictor import Predictor
+
+    with modules_beside(modules) if modules else nullcontext():
+        predictor = Predictor(model)
     results = list(predictor.predict(input_files(inputs, predictor.modality), top))
     if as_json:
         typer.echo(json.dumps(results, indent=1))
     else:
         for result in results:
-            typer.echo(f"{result['path']}: {_describe(result)}")
+            typer.echo(f"{result['path']}: {predictor.told(result)}")
     if all("error" in result for result in results):
         from bessemer.errors import DataError
 
         raise DataError("none of the files could be read", f"give {predictor.modality} files in a common format")
-
-
-def _describe(result: dict[str, Any]) -> str:
-    if "error" in result:
-        return f"cannot be read: {result['error']}"
-    if "continuation" in result:
-        size = f"{result['bytes']:,} bytes as {result['tokens']:,} tokens"
-        return f"{result['bits_per_byte']:.3f} bits per byte ({size}); it could go on:\n{result['continuation']}"
-    return "  ".join(f"{one['class']} {one['probability']:.1%}" for one in result["top"])
 
 
 @app.command()
@@ -236,11 +226,11 @@ def bench(
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]) -> None:
     """Write report.html again from report.json and show the summary."""
-    from bessemer.pipeline import rebuild_report
+    from bessemer.pipeline import read_report, rebuild_report
     from bessemer.report.table import summary_table
 
     path = rebuild_report(folder)
-    values = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    values = read_report(folder)
     if values["metrics"]:
         typer.echo(summary_table(values))
     typer.echo(f"Report: {path}")

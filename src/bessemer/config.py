@@ -34,6 +34,26 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
+NO_EFFECT: dict[str, Any] = {"changes_result": False}  # json_schema_extra of a field that no result depends on
+
+
+def keyed(settings: BaseModel) -> dict[str, Any]:
+    """All values of settings that results depend on: the rest may change without making anything again."""
+    result: dict[str, Any] = {}
+    for name, field in type(settings).model_fields.items():
+        extra = field.json_schema_extra
+        if not (isinstance(extra, dict) and extra.get("changes_result") is False):
+            value = getattr(settings, name)
+            result[name] = keyed(value) if isinstance(value, BaseModel) else _keyed_part(value)
+    return result
+
+
+def _keyed_part(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [keyed(one) if isinstance(one, BaseModel) else _keyed_part(one) for one in value]
+    return value
+
+
 @contextmanager
 def modules_beside(folder: Path) -> Iterator[None]:
     """Let dotted paths name modules that stand in `folder`, as those beside a recipe do."""
@@ -51,7 +71,7 @@ def modules_beside(folder: Path) -> Iterator[None]:
 def load_dotted(path: str, what: str) -> Any:
     """What `module.Name` names, of an installed package or of a file that Python finds.
 
-    `what` says in errors what was asked for, such as `a task`. Raises UsageError where there is no such thing. What
+    `what` says in errors what was asked for, such as `a task`. Raises UsageError where there is none. What
     is wrong inside the module is raised as it is, so that its author sees the line.
     """
     module, _, attribute = path.rpartition(".")
@@ -67,6 +87,15 @@ def load_dotted(path: str, what: str) -> Any:
     if not hasattr(found, attribute):
         raise UsageError(f"{path!r}: {module} has no {attribute!r}", remedy)
     return getattr(found, attribute)
+
+
+@contextmanager
+def refused_as_value() -> Iterator[None]:
+    """Inside a validator: what is refused with UsageError is told with file, line and key, as other values are."""
+    try:
+        yield
+    except UsageError as error:
+        raise ValueError(f"{error.problem}; {error.remedy}") from error
 
 
 class Document:
@@ -177,6 +206,18 @@ def _split(item: str) -> tuple[str, Any]:
         return key, _plain(YAML(typ="rt", pure=True).load(text), (), {}, f"--set {key}")
     except YAMLError as error:
         raise RecipeError(f"--set {key}: {text!r} is not a YAML value", "quote the value") from error
+
+
+def filled(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values with defaults where nothing is written; what is no mapping stays for validation to refuse."""
+    result = dict(values)
+    for key, default in defaults.items():
+        if isinstance(default, Mapping):
+            before = result.get(key, {})
+            result[key] = filled(before, default) if isinstance(before, Mapping) else before
+        else:
+            result.setdefault(key, default)
+    return result
 
 
 def build(kind: type[C], document: Document) -> C:

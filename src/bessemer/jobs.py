@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from bessemer import errors
@@ -16,28 +14,19 @@ from bessemer.artifact import commit, write_atomic
 from bessemer.compress.config import DistillConfig
 from bessemer.compress.distill import Distillation
 from bessemer.data.config import AugmentConfig
-from bessemer.data.dataset import Batches, Dataset, as_they_are
-from bessemer.data.tokenize import load_tokenizer
-from bessemer.evaluate.language import score, some_windows, torch_nats
-from bessemer.export.inputs import TOKENIZER
-from bessemer.export.parity import torch_logits
+from bessemer.data.dataset import Dataset
 from bessemer.model.encoder import set_packing
-from bessemer.model.gpt import GPT
 from bessemer.model.state import load_model, read_architecture, save_model
 from bessemer.parallel.data import process_group
 from bessemer.parallel.launch import launch
 from bessemer.runtime import Progress, Runtime
-from bessemer.task import Task
-from bessemer.task.classify import Classify
-from bessemer.task.language import LARGE_VOCABULARY, Language
+from bessemer.task import find_task
+from bessemer.task.task import LessonSettings
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import fit
 from bessemer.train.methods import Method
 
 RESULT, START, CHECKPOINTS = "result", "start", "checkpoints"
-# Tokens of the validation split, evenly spread, that a point of the learning curve asks for: at most so many, and
-# a share of those that are trained on. So ten points cost a few percent of the time.
-VALIDATED, VALIDATED_LEAST, VALIDATED_SHARE = 1 << 17, 1 << 12, 0.02
 JOB, PROGRESS, POINTS, ERROR, LOG = "job.json", "progress.json", "points.jsonl", "error.json", "torchrun.log"
 TRAINING = "training.json"  # beside the result, not in it: the same model may take another time
 
@@ -50,6 +39,7 @@ class FitJob:
     """
 
     label: str
+    task: str
     data: str
     work: str
     augment: dict[str, Any]
@@ -103,11 +93,15 @@ def train(job: FitJob, runtime: Runtime, progress: Progress) -> None:
     architecture, model = read_architecture(work / START), load_model(work / START)
     set_packing(model, True)
     config = TrainConfig(**job.train)
-    lesson = language(job, dataset, model) if isinstance(model, GPT) else classification(job, dataset)
+    task = find_task(job.task)
+    settings = LessonSettings(
+        config.epochs, config.batch_size, AugmentConfig(**job.augment), job.seed, job.teacher is not None
+    )
+    lesson = task.lesson(dataset, model, settings)
     with process_group(runtime):
         done = fit(
             model,
-            lesson.task,
+            lesson.objective,
             lesson.batches,
             config,
             methods=_teaching(job, model),
@@ -116,6 +110,7 @@ def train(job: FitJob, runtime: Runtime, progress: Progress) -> None:
             precision=job.precision,
             work=work / CHECKPOINTS,
             validate=lesson.validate,
+            higher_is_better=task.headline.higher_is_better,
             progress=progress,
             label=job.label,
         )
@@ -151,44 +146,6 @@ class PointsReader:
                 self.progress.point(**told)
             else:
                 self.progress.begin(**told)
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a task brings to training; `validate` says how a model does on held-out data, higher is better."""
-
-    task: Task
-    batches: Batches
-    validate: Callable[[nn.Module], float]
-
-
-def classification(job: FitJob, dataset: Dataset) -> Lesson:
-    """Classes of samples, judged by accuracy."""
-    held_out = dataset.split("validation")
-
-    def accuracy(network: nn.Module) -> float:
-        decided = torch_logits(network, held_out.inputs).argmax(1)
-        return float(np.mean(decided == held_out.labels))
-
-    augment = dataset.augmenter(AugmentConfig(**job.augment))
-    batches = Batches(dataset.split("train"), job.train["batch_size"], job.seed, augment, dataset.weights)
-    return Lesson(Classify(len(dataset.about["classes"])), batches, accuracy)
-
-
-def language(job: FitJob, dataset: Dataset, model: GPT) -> Lesson:
-    """The next token of windows of text, judged by bits per byte: negative, so that higher is better."""
-    lengths = load_tokenizer(Path(job.data) / TOKENIZER).byte_lengths()
-    trained = job.train["epochs"] * dataset.about["stream_tokens"]["train"]
-    asked = min(VALIDATED, max(VALIDATED_LEAST, int(VALIDATED_SHARE * trained)))
-    held_out = some_windows(dataset.windows("validation", model.context), asked)
-    model.headless = len(lengths) >= LARGE_VOCABULARY
-    task = Language(model.head if model.headless else None)
-
-    def minus_bits_per_byte(network: nn.Module) -> float:
-        return -score(torch_nats(network), held_out, lengths, dataset.about["end"]).bits_per_byte
-
-    windows = dataset.windows("train", model.context)
-    return Lesson(task, Batches(windows, job.train["batch_size"], job.seed, as_they_are), minus_bits_per_byte)
 
 
 def _teaching(job: FitJob, model: nn.Module) -> list[Method]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,64 +23,18 @@ from bessemer.artifact import (
     storage_errors,
     write_atomic,
 )
-from bessemer.config import dump_yaml, read_yaml
+from bessemer.config import dump_yaml, modules_beside, read_yaml
 from bessemer.errors import ArtifactError, ContractError, StoppedError, UsageError
 from bessemer.recipe import Recipe, load_recipe
-from bessemer.report.tracking import Tracker, curve_name
-from bessemer.runtime import SILENT, Progress, available_threads, machine, single, use, versions
+from bessemer.report.build import FORMAT
+from bessemer.report.tracking import Tracker
+from bessemer.runtime import SILENT, Progress, available_threads, machine, single, use
+from bessemer.stages import STAGES, Context, Stage
+from bessemer.stages.export import Exported
+from bessemer.task import find_task
 
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage's name, the stages it reads, and the part of the recipe it depends on."""
-
-    name: str
-    needs: tuple[str, ...]
-    settings: Callable[[Recipe], dict[str, Any]]
-
-
-def _prepare_settings(recipe: Recipe) -> dict[str, Any]:
-    from bessemer.data.source import fingerprint
-
-    data = recipe.data.model_dump(exclude={"path"})
-    return {"data": data, "task": recipe.task, "seed": recipe.seed, "source": fingerprint(recipe.data)}
-
-
-def _train_settings(recipe: Recipe) -> dict[str, Any]:
-    train = recipe.train.model_dump(exclude={"checkpoint_seconds"})
-    return {"model": recipe.model.model_dump(), "train": train, "augment": _augment(recipe), "seed": recipe.seed}
-
-
-def _augment(recipe: Recipe) -> dict[str, Any]:
-    return recipe.augment.model_dump()
-
-
-STAGES = (
-    Stage("prepare", (), _prepare_settings),
-    Stage("train", ("prepare",), _train_settings),
-    Stage("evaluate", ("prepare", "train"), lambda recipe: {"seed": recipe.seed}),
-    Stage(
-        "compress",
-        ("prepare", "train", "evaluate"),
-        lambda recipe: {
-            "compress": recipe.compress.model_dump(exclude={"train": {"checkpoint_seconds"}})
-            if recipe.compress
-            else None,
-            "augment": _augment(recipe),
-            "seed": recipe.seed,
-        },
-    ),
-    Stage(
-        "export",
-        ("prepare", "train", "evaluate", "compress"),
-        lambda recipe: {
-            "export": recipe.export.model_dump(),
-            "contract": recipe.compress.contract.model_dump() if recipe.compress else None,
-        },
-    ),
-)
-SHIPPED = ("model", "export/onnx")
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
+PUBLISHED = ("model", "export/onnx")
 
 
 @dataclass
@@ -114,13 +69,13 @@ def run(
     nothing meets the contract; the report is written before, and no ledger is taken.
     """
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe), set)
-    if until is not None and until not in STAGE_NAMES:
-        raise UsageError(f"no stage {until!r}", f"stages are {', '.join(STAGE_NAMES)}")
+    check_stage(until)
     folder = Path(out) if out is not None else Path("runs") / loaded.name
     check_processes(loaded, nproc)
     if ledger is not None:
         check_ledger(loaded, ledger, until)
-    with storage_errors(folder), lock(folder):
+    beside = nullcontext() if isinstance(recipe, Recipe) else modules_beside(Path(recipe).parent)
+    with beside, storage_errors(folder), lock(folder):
         cache = Cache(folder)
         cache.clean()
         refuse_another_recipe(loaded, folder)
@@ -150,16 +105,21 @@ def preview(recipe: str | Path, out: str | Path | None = None, settings: Sequenc
     from bessemer.stages.preview import write_preview
 
     loaded = load_recipe(Path(recipe), settings)
-    if loaded.task == "language":
+    if not find_task(loaded.task).labelled:
         raise UsageError(
-            "task language takes text as it is, so there is nothing to preview", "leave out --preview"
+            f"task {loaded.task} takes {loaded.data.modality} as it is, so there is nothing to preview",
+            "leave out --preview",
         )
     folder = Path(out) if out is not None else Path("runs") / loaded.name
-    stage = STAGES[0]
-    cache = Cache(folder)
-    prepared = cache.path(stage.name, cache.key(stage.name, dependencies(stage, loaded, {})))
+    prepared = Cache(folder).path(STAGES[0].name, STAGES[0].settings(loaded))
     open_artifact(prepared)
     return write_preview(Dataset(prepared), loaded.augment, prepared / "tokenizer.json", loaded.seed, folder)
+
+
+def check_stage(until: str | None) -> None:
+    """Refuse the name of a stage that does not exist."""
+    if until is not None and until not in STAGE_NAMES:
+        raise UsageError(f"no stage {until!r}", f"stages are {', '.join(STAGE_NAMES)}")
 
 
 def refuse_another_recipe(recipe: Recipe, folder: Path) -> None:
@@ -204,21 +164,17 @@ def _run_stages(
 ) -> dict[str, Artifact]:
     artifacts: dict[str, Artifact] = {}
     for stage in planned(recipe, until):
-        if stage.name == "export" and _nothing_to_ship(artifacts):
+        inputs = stage.inputs(recipe, artifacts)
+        if inputs is None or not stage.possible(inputs):
             break
-        inputs = {name: artifacts[name] for name in stage.needs if name in artifacts}
-        depends = dependencies(stage, recipe, inputs)
 
         def make(out: Path, work: Path, stage: Stage = stage, inputs: dict[str, Artifact] = inputs) -> None:
-            from bessemer.stages import Context, body
-
             log.event(stage.name, "start")
             runtime = single(decisions.take("threads", available_threads))
             use(runtime)
-            context = Context(recipe, inputs, versions(), out, work, cache, runtime, nproc, decisions, log)
-            body(stage.name, recipe.task)(context)
+            stage.body(Context(recipe, inputs, out, work, cache, runtime, nproc, decisions, log))
 
-        artifact, cached = cache.obtain(stage.name, depends, make)
+        artifact, cached = cache.obtain(stage.name, stage.settings(recipe), make, inputs)
         artifacts[stage.name] = artifact
         seconds = float(artifact.manifest["seconds"])
         row = {"stage": stage.name, "hash": artifact.manifest["key"], "seconds": seconds, "cached": cached}
@@ -231,36 +187,20 @@ def _run_stages(
 def planned(recipe: Recipe, until: str | None = None) -> list[Stage]:
     """The stages that a run of this recipe goes through."""
     last = STAGE_NAMES.index(until) if until else len(STAGES) - 1
-    return [stage for stage in STAGES[: last + 1] if stage.name != "compress" or recipe.compress is not None]
-
-
-def dependencies(stage: Stage, recipe: Recipe, inputs: Mapping[str, Artifact]) -> dict[str, Any]:
-    """All that a stage's artifact depends on, as plain values."""
-    return {
-        "version": __version__,
-        "versions": versions(),
-        "settings": stage.settings(recipe),
-        "inputs": {name: artifact.digest for name, artifact in inputs.items()},
-    }
-
-
-def _nothing_to_ship(artifacts: dict[str, Artifact]) -> bool:
-    compress = artifacts.get("compress")
-    return compress is not None and compress.json("choice.json")["chosen"] is None
+    return [stage for stage in STAGES[: last + 1] if stage.wanted(recipe)]
 
 
 def status(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     """For each stage of a recipe, whether a run would find it in `folder`; nothing is run."""
     cache = Cache(folder)
-    inputs: dict[str, Artifact] = {}
+    artifacts: dict[str, Artifact] = {}
     rows = []
     for stage in planned(recipe):
-        state = "would run"
-        if all(name in inputs for name in stage.needs if name != "compress" or recipe.compress):
-            wanted = {name: inputs[name] for name in stage.needs if name in inputs}
-            path = cache.path(stage.name, cache.key(stage.name, dependencies(stage, recipe, wanted)))
+        state, inputs = "would run", stage.inputs(recipe, artifacts)
+        if inputs is not None:
+            path = cache.path(stage.name, stage.settings(recipe), inputs)
             if path.exists():
-                inputs[stage.name] = open_artifact(path)
+                artifacts[stage.name] = open_artifact(path)
                 state = "done before"
         rows.append((stage.name, state))
     return rows
@@ -274,7 +214,7 @@ def _trackers(recipe: Recipe, folder: Path, progress: Progress) -> list[Tracker]
     from bessemer.report.events import Events
     from bessemer.report.mlflow import MLflow
 
-    trackers: list[Tracker] = [Events(folder / "events", recipe.task == "language")]
+    trackers: list[Tracker] = [Events(folder / "events")]
     if recipe.track == "mlflow":
         trackers.append(MLflow(recipe.model_dump(mode="json"), folder, progress))
     return trackers
@@ -289,7 +229,7 @@ def _finish(recipe: Recipe, artifacts: dict[str, Artifact], result: Run, log: _L
     before = existing.get("made_from", {})
     same = before.get("recipe") == mark["recipe"] and digests.items() <= before.get("artifacts", {}).items()
     ships = "export" in artifacts and not is_refused(existing.get("contract"))
-    shown = ["report.html", *(SHIPPED if ships else ())]
+    shown = ["report.html", *(PUBLISHED if ships else ())]
     if same and all((folder / name).exists() for name in shown):
         result.report = existing
         return
@@ -303,7 +243,7 @@ def _finish(recipe: Recipe, artifacts: dict[str, Artifact], result: Run, log: _L
     if is_refused(report["contract"]):
         _withdraw(folder)
     elif "export" in artifacts:
-        _publish(artifacts["export"], folder, model_card(report))
+        _publish(artifacts, folder, model_card(report))
     write_atomic(folder / "report.html", render(report))
     for tracker in log.trackers:
         tracker.finish(report)
@@ -326,10 +266,9 @@ def _take_ledger(
     from bessemer.ledger.take import take_ledger
     from bessemer.report.html import render
     from bessemer.report.ledger import with_trials
-    from bessemer.stages import Context
 
     runtime = single(decisions.take("threads", available_threads))
-    context = Context(recipe, artifacts, versions(), cache.work, cache.work, cache, runtime, nproc, decisions, log)
+    context = Context(recipe, artifacts, cache.work, cache.work, cache, runtime, nproc, decisions, log)
     found = take_ledger(context, minutes)
     log.event("ledger", "done", **found.about)
     result.trials = found.made
@@ -341,23 +280,24 @@ def _take_ledger(
 
 
 def read_report(folder: Path) -> dict[str, Any]:
-    """What `report.json` of a run folder says; empty where there is none that can be read."""
+    """What `report.json` of a run folder says; empty where there is none that this version can read."""
     try:
         report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return report
+    return report if report.get("format") == FORMAT else {}
 
 
-def _publish(export: Artifact, folder: Path, card: str) -> None:
+def _publish(artifacts: Mapping[str, Artifact], folder: Path, card: str) -> None:
     """Put the shipped model where people look for it: `model/` and `export/onnx/`."""
+    exported = Exported(artifacts)
 
     def write_model(out: Path) -> None:
-        copy_into(export.path / "model", out)
+        copy_into(exported.model, out)
         (out / "card.md").write_text(card, encoding="utf-8")
 
     commit(folder / "model", write_model, replace=True)
-    commit(folder / "export" / "onnx", lambda out: copy_into(export.path / "onnx", out), replace=True)
+    commit(folder / "export" / "onnx", lambda out: copy_into(exported.onnx, out), replace=True)
 
 
 def _withdraw(folder: Path) -> None:
@@ -407,14 +347,12 @@ class _Log(Progress):
         self.progress.step(label, done, total, facts)
 
     def begin(self, label: str, step: int) -> None:
-        if name := curve_name(label):
-            for tracker in self.trackers:
-                tracker.begin(name, step)
+        for tracker in self.trackers:
+            tracker.begin(label, step)
 
     def point(self, label: str, step: int, values: Mapping[str, float | None]) -> None:
-        if name := curve_name(label):
-            for tracker in self.trackers:
-                tracker.point(name, step, values)
+        for tracker in self.trackers:
+            tracker.point(label, step, values)
 
     def event(self, stage: str, what: str, **facts: Any) -> None:
         """Append one line."""
@@ -428,6 +366,9 @@ def rebuild_report(folder: Path) -> Path:
     from bessemer.report.html import render
 
     report = read_report(folder)
+    if not report and (folder / "report.json").exists():
+        problem = f"{folder / 'report.json'}: damaged, or of another version of bessemer"
+        raise ArtifactError(problem, "run the recipe again: `bessemer run` makes what is missing")
     if not report:
         raise ArtifactError(f"{folder}: no report.json in it", "give a run folder: `bessemer run` makes one")
     write_atomic(folder / "report.html", render(report))

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bessemer.compress.config import CompressConfig
-from bessemer.config import Config, build, override, read_yaml
+from bessemer.config import Config, build, modules_beside, override, read_yaml, refused_as_value
 from bessemer.data.augment.presets import resolve
 from bessemer.data.config import AugmentConfig, DataConfig, Modality, modality_of
+from bessemer.errors import UsageError
 from bessemer.export.config import ExportConfig
 from bessemer.model.config import ModelConfig
+from bessemer.task import find_task
 from bessemer.train.config import TrainConfig
 
 MODEL_FOR: dict[Modality, str] = {"image": "resnet", "text": "encoder", "audio": "sound"}
@@ -24,8 +26,10 @@ class Recipe(Config):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the run folder")
     seed: int = Field(0, ge=0, lt=2**32)
-    task: Literal["classify", "language"] = Field(
-        "classify", description="classify tells classes apart; language says the next token of a text"
+    task: str = Field(
+        "classify",
+        description="classify tells classes apart; language says the next token of a text; or the dotted path of "
+        "a task of your own",
     )
     data: DataConfig
     augment: AugmentConfig = AugmentConfig()
@@ -44,9 +48,18 @@ class Recipe(Config):
         modality = modality_of(values.get("data")) if isinstance(values, dict) else None
         if modality is None:
             return values
-        return (
-            with_language_defaults(values) if values.get("task") == "language" else with_defaults(values, modality)
-        )
+        try:
+            task = find_task(str(values.get("task", "classify")))
+        except UsageError:
+            return values  # the field itself is refused, with its place
+        return with_defaults(task.fill(values), modality, task.head)
+
+    @field_validator("task")
+    @classmethod
+    def _task_is_known(cls, name: str) -> str:
+        with refused_as_value():
+            find_task(name)
+        return name
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
@@ -57,9 +70,12 @@ class Recipe(Config):
                 raise ValueError(f"{group}.mixup mixes numbers, and token ids are names; set it to 0")
             if train and train.cutmix > 0 and modality != "image":
                 raise ValueError(f"{group}.cutmix pastes parts of images, and this is {modality}; set it to 0")
+            for name in ("label_smoothing", "mixup", "cutmix"):
+                if train and getattr(train, name) > 0 and not find_task(self.task).has_classes:
+                    raise ValueError(f"{group}.{name} changes labels of classes, and there are none; set it to 0")
             if train and train.resizing and modality != "image":
                 raise ValueError(f"{group}.resizing shrinks images, and this is {modality}; set it to null")
-            if train and train.sequence_warmup and self.task != "language":
+            if train and train.sequence_warmup and not find_task(self.task).has_windows:
                 raise ValueError(f"{group}.sequence_warmup cuts windows of running text; set it to null")
             parts = train.sequence_warmup.parts if train and train.sequence_warmup else 1
             if getattr(self.model, "context", 0) % parts:
@@ -75,66 +91,23 @@ class Recipe(Config):
 
 def check_task(recipe: Recipe) -> None:
     """Refuse settings that do not go with the recipe's task; each message names what to change."""
-    modality = recipe.data.modality
-    wanted = "gpt" if recipe.task == "language" else MODEL_FOR[modality]
-    if recipe.task == "language" and modality != "text":
-        raise ValueError(f"task language needs text, and this is {modality}; set task to classify")
+    task, modality = find_task(recipe.task), recipe.data.modality
+    if task.kinds is not None and modality not in task.kinds:
+        raise ValueError(
+            f"task {recipe.task} needs {' or '.join(task.kinds)}, and this is {modality}; set task to classify"
+        )
+    wanted = MODEL_FOR[modality] if task.head == "classes" else "gpt"
     if recipe.model.name != wanted:
-        told = f"{modality} data" if recipe.task == "classify" else "the task language"
+        told = f"{modality} data" if task.head == "classes" else f"the task {recipe.task}"
         raise ValueError(f"model.name {recipe.model.name} does not take {told}; set model.name to {wanted}")
-    if recipe.task == "language":
-        check_language(recipe)
-        return
-    for source in recipe.data.sources:
-        if source.source == "stdlib":
-            raise ValueError("data.source stdlib has no classes; set task to language")
-        if source.columns is not None and source.columns.label is None:
-            raise ValueError(
-                "data.columns.label is needed to tell classes apart; name it, or set task to language"
-            )
+    task.check(recipe)
 
 
-def check_language(recipe: Recipe) -> None:
-    """Refuse what language modelling cannot take."""
-    data, train = recipe.data, recipe.train
-    if recipe.compress is not None:
-        raise ValueError("compression of language models is not there yet; set compress to null")
-    if any(source.unit != "file" for source in data.sources):
-        raise ValueError("task language reads whole documents; remove data.unit")
-    if any(source.weight != 1 for source in data.sources):
-        raise ValueError("task language reads every source as often as the others; remove weight")
-    if data.text.tokenizer.kind != "bpe" or data.text.tokenizer.lowercase:
-        raise ValueError("task language must know every byte; set data.text.tokenizer to {kind: bpe}")
-    if recipe.augment != AugmentConfig():
-        raise ValueError("task language takes text as it is; remove augment")
-    for name in ("label_smoothing", "mixup", "cutmix"):
-        if getattr(train, name) > 0:
-            raise ValueError(f"train.{name} changes labels of classes, and there are none; set it to 0")
-
-
-def with_language_defaults(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a recipe for language modelling: text is kept as it is, and the model is a decoder."""
-    result = dict(values)
-    if isinstance(result.get("model", {}), dict):
-        result["model"] = {"name": "gpt", **result.get("model", {})}
-    data = result["data"]
-    if isinstance(data, dict) and isinstance(data.get("text", {}), dict):
-        text = {"html": "keep", "white_space": "keep", "boilerplate": 0.0, **data.get("text", {})}
-        if isinstance(text.get("tokenizer", {}), dict):
-            text["tokenizer"] = {"vocabulary": None, **text.get("tokenizer", {})}
-        result["data"] = {**data, "text": text}
-    train = _with_adamw(result.get("train", {}))
-    # There is no batch normalization whose groups a micro-batch or process would have to hold whole.
-    result["train"] = {"ghost_batch": 2, **train} if isinstance(train, dict) else train
-    result.setdefault("compress", None)
-    return result
-
-
-def with_defaults(values: dict[str, Any], modality: Modality) -> dict[str, Any]:
+def with_defaults(values: dict[str, Any], modality: Modality, head: str) -> dict[str, Any]:
     """The values of a recipe with the defaults that depend on the kind of data."""
     result = dict(values)
     if isinstance(result.get("model", {}), dict):
-        result["model"] = {"name": MODEL_FOR[modality], **result.get("model", {})}
+        result["model"] = {"name": MODEL_FOR[modality] if head == "classes" else "gpt", **result.get("model", {})}
     if modality != "text":
         return result
     result["train"] = _with_adamw(result.get("train", {}))
@@ -154,7 +127,8 @@ def _with_adamw(train: Any) -> Any:
 def load_recipe(path: Path, settings: Sequence[str] | Mapping[str, Any] = ()) -> Recipe:
     """Read a recipe with settings (`key.path=value`) on top; raises RecipeError with file, line and key.
 
-    Relative paths of data start at the recipe's own folder. A recipe without a name is named by its file.
+    Relative paths of data start at the recipe's own folder, and modules that it names are found there. A
+    recipe without a name is named by its file.
     """
     document = read_yaml(path)
     override(document, settings)
@@ -168,4 +142,5 @@ def load_recipe(path: Path, settings: Sequence[str] | Mapping[str, Any] = ()) ->
         for values in (*sources, tokenizer):
             if isinstance(values, dict) and isinstance(values.get("path"), str):
                 values["path"] = str((path.parent / Path(values["path"]).expanduser()).resolve())
-    return build(Recipe, document)
+    with modules_beside(path.parent):
+        return build(Recipe, document)

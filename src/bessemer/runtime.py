@@ -122,6 +122,12 @@ def processor_name() -> str:
     return platform.processor() or platform.machine()
 
 
+def has_dot_products() -> bool:
+    """Whether 8-bit integers are multiplied and added exactly: all but older x86 processors do that."""
+    flags = processor_flags()
+    return "avx2" not in flags or bool(flags & {"avx512_vnni", "avx_vnni", "amx_int8"})
+
+
 def machine() -> dict[str, Any]:
     """Processor, instruction sets that matter here, cores, memory and versions, for reports."""
     flags = processor_flags()

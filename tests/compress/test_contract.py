@@ -7,10 +7,10 @@ import math
 import pytest
 
 from bessemer.compress.config import ContractConfig
-from bessemer.compress.contract import Measured, Verdict, judge
+from bessemer.compress.contract import Figures, Verdict, judge
 
 ASKED_NOTHING = {"max_drop": None, "min_speedup": None}
-GOOD = {"drop": 0.005, "speedup": 3.0, "shrink": 4.0, "bytes": 1000, "latency_ms": 0.5}
+GOOD = {"parent": 0.9, "drop": 0.005, "speedup": 3.0, "shrink": 4.0, "bytes": 1000, "latency_ms": 0.5}
 TERMS = {  # term: limit, measured as, exactly at the limit, just beyond
     "max_drop": (0.01, "drop", 0.01, 0.010001),
     "min_speedup": (2.0, "speedup", 2.0, 1.999999),
@@ -23,7 +23,7 @@ TERMS = {  # term: limit, measured as, exactly at the limit, just beyond
 def judge_one(term: str, value: float, quantized: bool = False) -> Verdict:
     limit, field = TERMS[term][:2]
     contract = ContractConfig(**{**ASKED_NOTHING, term: limit})
-    verdicts = judge(contract, Measured(**{**GOOD, field: value}), quantized)
+    verdicts = judge(contract, Figures(**{**GOOD, field: value}), quantized)
     (found,) = [one for one in verdicts if one.term == term]
     return found
 
@@ -52,12 +52,12 @@ def test_a_drop_of_exactly_one_point_does_not_fail_by_rounding() -> None:
 
 def test_a_gain_in_accuracy_meets_a_drop_of_zero() -> None:
     contract = ContractConfig(max_drop=0, min_speedup=None)
-    assert judge(contract, Measured(**{**GOOD, "drop": -0.01}), False)[0].met
+    assert judge(contract, Figures(**{**GOOD, "drop": -0.01}), False)[0].met
 
 
 def test_terms_that_are_not_asked_are_not_judged() -> None:
-    assert judge(ContractConfig(**ASKED_NOTHING), Measured(**GOOD), False) == []
-    terms = [one.term for one in judge(ContractConfig(), Measured(**GOOD), False)]
+    assert judge(ContractConfig(**ASKED_NOTHING), Figures(**GOOD), False) == []
+    terms = [one.term for one in judge(ContractConfig(), Figures(**GOOD), False)]
     assert terms == ["max_drop", "min_speedup"]
 
 
@@ -65,16 +65,30 @@ def test_terms_that_are_not_asked_are_not_judged() -> None:
 @pytest.mark.parametrize(("speedup", "met"), [(0.999, False), (1.0, True)])
 def test_an_int8_file_slower_than_its_parent_never_ships(least: float | None, speedup: float, met: bool) -> None:
     contract = ContractConfig(max_drop=None, min_speedup=least)
-    verdicts = judge(contract, Measured(**{**GOOD, "speedup": speedup}), quantized=True)
+    verdicts = judge(contract, Figures(**{**GOOD, "speedup": speedup}), quantized=True)
     assert all(one.met for one in verdicts) == met
     assert verdicts[-1] == Verdict("not_slower", 1.0, speedup, met)
 
 
 def test_not_slower_is_not_said_twice_where_a_speedup_is_asked() -> None:
-    terms = [one.term for one in judge(ContractConfig(min_speedup=1.0), Measured(**GOOD), quantized=True)]
+    terms = [one.term for one in judge(ContractConfig(min_speedup=1.0), Figures(**GOOD), quantized=True)]
     assert terms == ["max_drop", "min_speedup"]
 
 
 def test_a_slower_fp32_file_may_ship_where_the_contract_allows() -> None:
     contract = ContractConfig(max_drop=None, min_speedup=0.5)
-    assert all(one.met for one in judge(contract, Measured(**{**GOOD, "speedup": 0.6}), quantized=False))
+    assert all(one.met for one in judge(contract, Figures(**{**GOOD, "speedup": 0.6}), quantized=False))
+
+
+def test_a_drop_may_be_a_share_of_what_the_parent_has() -> None:
+    contract = ContractConfig(max_drop="0.5%", min_speedup=None)
+    parent = 1.4  # bits per byte, say
+    (kept,) = judge(contract, Figures(**{**GOOD, "parent": parent, "drop": 0.007}), False)
+    assert (kept.limit, kept.met) == (pytest.approx(0.007), True)
+    assert not judge(contract, Figures(**{**GOOD, "parent": parent, "drop": 0.0071}), False)[0].met
+
+
+@pytest.mark.parametrize("drop", ["a little", "5", "%", -0.1, "-1%"])
+def test_a_drop_that_is_no_number_and_no_share_is_refused(drop: object) -> None:
+    with pytest.raises(ValueError, match="max_drop"):
+        ContractConfig(max_drop=drop)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from bessemer.compress.config import DistillConfig
 from bessemer.compress.distill import Distillation, attention_loss, soft_target_loss
 from bessemer.data.dataset import Batches, Samples
 from bessemer.errors import UsageError
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 
 CONFIG = TrainConfig(

@@ -22,7 +22,7 @@ from bessemer.errors import UsageError
 from bessemer.model.encoder import set_packing
 from bessemer.model.quantized import IntegerEmbedding, IntegerLayer, QuantizePoint
 from bessemer.model.state import Architecture, load_model, save_model
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 
 Array = NDArray[Any]

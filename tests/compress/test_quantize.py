@@ -16,7 +16,7 @@ from bessemer.compress.prune import prune
 from bessemer.compress.quantize import SHRINKS, choose_scale, quantize, scale_of
 from bessemer.data.dataset import Samples
 from bessemer.errors import UsageError
-from bessemer.model.quantized import IntegerLayer, quantize_weight, trace
+from bessemer.model.quantized import FULL, REDUCED, IntegerLayer, quantize_weight, trace
 from bessemer.model.state import Architecture, load_model, save_model
 
 Array = NDArray[Any]
@@ -95,18 +95,18 @@ def to_steps(values: Array, point: list[float]) -> Array:
     return np.clip(np.round(values / scale) + zero, 0, 255).astype(np.int64) - zero
 
 
-def integer_weights(layer: nn.Module, input_scale: float) -> tuple[Array, Array, Array]:
+def integer_weights(layer: nn.Module, input_scale: float, limit: int) -> tuple[Array, Array, Array]:
     """Weights, biases and scales of a layer, found anew from its floats."""
     weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
-    scales = np.abs(weight.reshape(len(weight), -1)).max(1) / np.float32(127)
+    scales = np.abs(weight.reshape(len(weight), -1)).max(1) / np.float32(limit)
     integers = np.round(weight / scales.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.int64)
     return integers, np.round(bias / (scales * np.float32(input_scale))).astype(np.int64), scales
 
 
-def slow_small(network: Small, points: list[list[float]], x: Array) -> Array:
+def slow_small(network: Small, points: list[list[float]], x: Array, limit: int) -> Array:
     """The integer network by loops over int64; `points` are those of input, ReLU and mean."""
     steps = to_steps(x, points[0])
-    weight, bias, scales = integer_weights(network.conv, points[0][0])
+    weight, bias, scales = integer_weights(network.conv, points[0][0], limit)
     padded = np.pad(steps, ((0, 0), (0, 0), (1, 1), (1, 1)))
     sums = np.empty((len(x), 4, 4, 4), np.int64)
     for row in range(4):
@@ -116,17 +116,18 @@ def slow_small(network: Small, points: list[list[float]], x: Array) -> Array:
     real = sums * (scales * points[0][0])[:, None, None]
     means = (to_steps(np.maximum(real, 0), points[1]) * points[1][0]).mean((2, 3))
     steps = to_steps(means, points[2])
-    weight, bias, scales = integer_weights(network.head, points[2][0])
+    weight, bias, scales = integer_weights(network.head, points[2][0], limit)
     return (steps @ weight.T + bias) * (scales * points[2][0])
 
 
-def test_the_simulation_equals_a_slow_network_of_integers() -> None:
+@pytest.mark.parametrize("limit", [FULL, REDUCED])
+def test_the_simulation_equals_a_slow_network_of_integers(limit: int) -> None:
     torch.manual_seed(0)
     network, x = Small().eval(), torch.randn(6, 2, 8, 8)
-    integer, edit = quantize(network, x)
+    integer, edit = quantize(network, x, limit)
     points = list(edit["activations"].values())
     assert len(points) == 3
-    expected = slow_small(network, points, x.numpy())
+    expected = slow_small(network, points, x.numpy(), limit)
     np.testing.assert_allclose(integer(x).detach().numpy(), expected, rtol=1e-4, atol=1e-5)
     assert not np.allclose(network(x).detach().numpy(), expected, atol=1e-4)
 

@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 
 from bessemer.compress.config import CompressConfig, ContractConfig
+from bessemer.compress.propose import Round, ladder
 from bessemer.compress.search import Candidate, choose, search
 
 
 def candidate(rung: int, form: str = "fp32", **other: Any) -> Candidate:
     values = {
         "name": f"rung {rung} {form}",
-        "rung": rung,
-        "keep": 1 - rung / 4,
+        "curve": f"rung {rung}",
+        "steps": [],
         "format": form,
-        "accuracy": 0.95,
+        "quality": 0.95,
+        "parent_quality": 0.95,
         "drop": 0.0,
         "bytes": 1000,
         "shrink": 2.0,
@@ -37,26 +39,31 @@ def config_of(**settings: Any) -> CompressConfig:
     return CompressConfig(ladder=[0.75, 0.5, 0.25], contract=contract, **settings)
 
 
-def walk(config: CompressConfig, meets: set[int]) -> list[tuple[int, float]]:
-    """The rungs that are made when those in `meets` meet the contract in int8."""
-    made = []
+def walk(config: CompressConfig, meets: set[int]) -> list[str]:
+    """The plans that are made when those of the rungs in `meets` meet the contract in int8."""
+    made: list[list[str]] = []
 
-    def make(rung: int, keep: float) -> list[Candidate]:
-        made.append((rung, keep))
+    def make(plans: Round) -> list[Candidate]:
+        rung = len(made)
+        made.append([plan.name for plan in plans])
         return [candidate(rung, drop=0.5), candidate(rung, "int8", drop=0 if rung in meets else 0.5)]
 
-    found = search(config, make)
-    assert [(one.rung, one.format) for one in found] == [(r, f) for r, _ in made for f in ("fp32", "int8")]
-    return made
+    found = search(config, ladder, make)
+    assert [one.name for one in found] == [f"rung {rung} {form}" for rung in range(len(made)) for form in FORMS]
+    return [name for names in made for name in names]
+
+
+FORMS = ("fp32", "int8")
+LADDER = [f"keep {keep:g} {form}" for keep in (0.75, 0.5, 0.25) for form in FORMS]
 
 
 @pytest.mark.parametrize(("meets", "rungs"), [({0}, 1), ({1}, 2), ({0, 1, 2}, 1), ({2}, 3), (set(), 3)])
 def test_the_search_stops_at_the_first_rung_that_meets(meets: set[int], rungs: int) -> None:
-    assert walk(config_of(search="first"), meets) == [(0, 0.75), (1, 0.5), (2, 0.25)][:rungs]
+    assert walk(config_of(search="first"), meets) == LADDER[: 2 * rungs]
 
 
 def test_all_walks_on_after_a_rung_that_meets() -> None:
-    assert walk(config_of(search="all"), {0}) == [(0, 0.75), (1, 0.5), (2, 0.25)]
+    assert walk(config_of(search="all"), {0}) == LADDER
 
 
 FAST = candidate(0, speedup=4.0, bytes=900)

@@ -20,7 +20,7 @@ from bessemer.compress.quantize import quantize
 from bessemer.data.dataset import Batches, Samples
 from bessemer.errors import UsageError
 from bessemer.model.state import Architecture, load_model, save_model
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import fit
 from bessemer.train.methods import Method

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from bessemer.artifact import file_digest
+from bessemer.data import rows
 from bessemer.data.rows import FixedRows, RaggedRows, View, positions, write_fixed, write_ragged
 from bessemer.errors import ArtifactError
 
@@ -105,3 +107,23 @@ def test_an_index_of_any_kind_is_positions() -> None:
     assert positions(slice(1, 7, 2), 5).tolist() == [1, 3]
     assert positions([-1, 0], 5).tolist() == [4, 0]
     assert positions(np.array([True, False, True]), 3).tolist() == [0, 2]
+
+
+def test_a_shard_is_hashed_once_in_a_process_and_again_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+
+    def digest(path: Path) -> str:
+        hashed.append(path)
+        return file_digest(path)
+
+    monkeypatch.setattr(rows, "file_digest", digest)
+    about = write_fixed(tmp_path, "inputs", [np.zeros((4, 2), np.uint8)], (2,), "|u1", 1.0)
+    for _ in range(3):
+        FixedRows(tmp_path, about)[0]
+    (path,) = set(hashed)
+    assert len(hashed) == 1
+    path.write_bytes(b"\1" * path.stat().st_size)
+    with pytest.raises(ArtifactError, match="its SHA-256 differs"):
+        FixedRows(tmp_path, about)[0]

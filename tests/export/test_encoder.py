@@ -17,9 +17,10 @@ from torch import nn
 
 from bessemer.compress.prune import prune
 from bessemer.compress.quantize import quantize
+from bessemer.data.blocks import trimmed
 from bessemer.export.onnx import export_onnx
-from bessemer.export.parity import torch_logits
-from bessemer.export.session import OnnxModel, trimmed
+from bessemer.export.session import OnnxModel
+from bessemer.model.answers import TorchModel
 from bessemer.model.encoder import set_packing
 
 Array = NDArray[Any]
@@ -48,7 +49,7 @@ def pair(request: pytest.FixtureRequest, pairs: dict[str, Pair]) -> Pair:
 
 @pytest.mark.parametrize("optimize", [True, False])
 def test_the_file_gives_the_logits_of_the_network(optimize: bool, pair: Pair, tokens: Array) -> None:
-    expected, given = torch_logits(pair[0], tokens), OnnxModel(pair[1], optimize=optimize).logits(tokens)
+    expected, given = TorchModel(pair[0]).logits(tokens), OnnxModel(pair[1], optimize=optimize).logits(tokens)
     np.testing.assert_allclose(given, expected, rtol=0, atol=1e-4 * expected.std() + 1e-5)
 
 
@@ -100,9 +101,9 @@ def test_logits_of_rows_of_any_padding_are_the_same(
     file = OnnxModel(path)
     expected = file.logits(tokens)
     for batch in (3, 16):
-        monkeypatch.setattr("bessemer.export.session.TOKEN_BATCH", batch)
+        monkeypatch.setattr("bessemer.data.blocks.TOKEN_BATCH", batch)
         np.testing.assert_allclose(file.logits(Ragged(tokens)), expected, rtol=0, atol=1e-5)
-        np.testing.assert_allclose(torch_logits(network, Ragged(tokens)), expected, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(TorchModel(network).logits(Ragged(tokens)), expected, rtol=0, atol=1e-4)
 
 
 def test_trimming_keeps_every_token_and_one_column() -> None:

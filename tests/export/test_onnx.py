@@ -16,8 +16,8 @@ from torch import nn
 from bessemer.data.dataset import Samples
 from bessemer.errors import ArtifactError
 from bessemer.export.onnx import INPUT, OUTPUT, export_onnx
-from bessemer.export.parity import torch_logits
 from bessemer.export.session import OnnxModel
+from bessemer.model.answers import TorchModel
 
 
 @pytest.fixture(params=["fp32", "int8"])
@@ -28,7 +28,7 @@ def exported(request: pytest.FixtureRequest) -> tuple[Path, nn.Module]:
 
 
 def test_the_fp32_file_gives_the_logits_of_the_network(fp32_file: Path, trained: Any, samples: Samples) -> None:
-    expected, given = torch_logits(trained[1], samples.inputs), OnnxModel(fp32_file).logits(samples.inputs)
+    expected, given = TorchModel(trained[1]).logits(samples.inputs), OnnxModel(fp32_file).logits(samples.inputs)
     np.testing.assert_allclose(given, expected, rtol=0, atol=1e-4)
     assert np.array_equal(given.argmax(1), expected.argmax(1))
     assert len(set(given.argmax(1))) == 3
@@ -39,7 +39,7 @@ def test_the_fp32_file_gives_the_logits_of_the_network(fp32_file: Path, trained:
 def test_the_int8_file_decides_as_its_simulation(
     optimize: bool, int8_file: Path, quantized: Any, samples: Samples
 ) -> None:
-    expected = torch_logits(quantized[1], samples.inputs)
+    expected = TorchModel(quantized[1]).logits(samples.inputs)
     given = OnnxModel(int8_file, optimize=optimize).logits(samples.inputs)
     assert np.array_equal(given.argmax(1), expected.argmax(1))
     assert np.abs(given - expected).max() < 0.05 * expected.std()
@@ -50,7 +50,7 @@ def test_the_files_agree_with_the_reference_evaluator(exported: tuple[Path, nn.M
     images = samples.inputs[:4]
     (reference,) = ReferenceEvaluator(str(path)).run(None, {INPUT: images})
     spread = 0.05 * reference.std()
-    assert np.abs(reference - torch_logits(network, images)).max() < spread
+    assert np.abs(reference - TorchModel(network).logits(images)).max() < spread
     assert np.abs(reference - OnnxModel(path).logits(images)).max() < spread
     assert np.array_equal(reference.argmax(1), OnnxModel(path).logits(images).argmax(1))
 

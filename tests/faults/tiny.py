@@ -14,7 +14,7 @@ from bessemer.data.config import AugmentConfig
 from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.model.state import Architecture
 from bessemer.runtime import Progress, Runtime
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import FitResult, fit
 from bessemer.train.methods import Method

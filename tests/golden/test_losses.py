@@ -16,7 +16,7 @@ import torch
 from bessemer.data.config import AugmentConfig
 from bessemer.data.dataset import Batches, Samples
 from bessemer.model.state import Architecture
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import FitResult, fit
 

@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 
 from bessemer.ledger.order import Trial
-from bessemer.ledger.rows import PRUNING, QUANTIZATION, paired, row, rows_of
+from bessemer.ledger.rows import paired, row, rows_of
+from bessemer.report.units import SHARE, Measure
+from bessemer.task.language.task import BITS
+
+ACCURACY = Measure("accuracy", "accuracy", SHARE)
+BYTES = Measure("bits_per_byte", "bits per byte", BITS, higher_is_better=False)
+PRUNING, QUANTIZATION = "channel pruning", "int8 quantization"
 
 
 @pytest.mark.parametrize("n", [2, 3, 10])
@@ -33,15 +39,16 @@ def measured(quality: float, seconds: float, size: int) -> dict[str, float]:
 
 
 def test_plus_is_better_longer_and_larger() -> None:
-    found = row("ema", "train", [(measured(0.98, 12.0, 1000), measured(0.97, 10.0, 900))])
+    found = row("ema", "train", [(measured(0.98, 12.0, 1000), measured(0.97, 10.0, 900))], ACCURACY)
     assert found["quality"] == pytest.approx(0.01)
     assert found["seconds"] == pytest.approx(2.0)
     assert found["bytes"] == 100
     assert (found["low"], found["high"], found["seconds_low"], found["pairs"]) == (None, None, None, 1)
 
 
-def test_bits_per_byte_come_with_a_minus_so_that_fewer_are_better() -> None:
-    assert row("ema", "train", [(measured(-1.5, 1, 1), measured(-1.6, 1, 1))])["quality"] == pytest.approx(0.1)
+def test_where_lower_is_better_a_gain_is_what_is_saved() -> None:
+    found = row("ema", "train", [(measured(1.5, 1, 1), measured(1.6, 1, 1))], BYTES)
+    assert found["quality"] == pytest.approx(0.1)
 
 
 def test_each_trial_is_paired_with_the_base_of_its_own_round_and_integers_with_their_twin() -> None:
@@ -56,10 +63,10 @@ def test_each_trial_is_paired_with_the_base_of_its_own_round_and_integers_with_t
         Trial("train", None, 1): {"fp32": measured(0.7, 1.0, 10)},
         Trial("train", "mixup", 1): {"fp32": measured(0.5, 1.0, 10)},
     }
-    mixup, quantization, pruning = rows_of(trials, "int8")
+    mixup, quantization, pruning = rows_of(trials, ACCURACY, "int8", QUANTIZATION)
     assert (mixup["technique"], mixup["pairs"]) == ("mixup", 2)
     assert mixup["quality"] == pytest.approx(0.15)
     assert quantization["technique"] == QUANTIZATION
     assert (quantization["quality"], quantization["bytes"]) == (pytest.approx(-0.1), -300)
     assert pruning["quality"] == pytest.approx(0.8 - 0.94)  # of the format that ships
-    assert [one["technique"] for one in rows_of(trials, "fp32")] == ["mixup", PRUNING]
+    assert [one["technique"] for one in rows_of(trials, ACCURACY, "fp32", None)] == ["mixup", PRUNING]

@@ -15,15 +15,17 @@ from torch import nn
 
 import bessemer as bs
 from bessemer.artifact import Artifact, Cache, Decisions, commit, open_artifact
+from bessemer.compress.config import CompressConfig
+from bessemer.compress.propose import ladder
 from bessemer.errors import StoppedError, UsageError
-from bessemer.export.parity import torch_logits
 from bessemer.ledger import order, trials
 from bessemer.ledger.take import take_ledger
+from bessemer.model.answers import TorchModel
 from bessemer.model.state import load_model
 from bessemer.pipeline import Run
 from bessemer.recipe import load_recipe
 from bessemer.report.ledger import ledger_table
-from bessemer.runtime import Progress, single, versions
+from bessemer.runtime import Progress, single
 from bessemer.stages.context import Context
 
 TINY = Path(__file__).parents[1] / "recipes" / "tiny.yaml"
@@ -43,7 +45,7 @@ SHORT = 1e-4  # minutes: one pair of each
 def by_torch(context: Context, network: nn.Module, form: str) -> dict[str, Any]:
     """What `trials.measure` says, without the seconds that an export takes."""
     held_out = context.dataset().split("validation")
-    right = torch_logits(network, held_out.inputs).argmax(1) == held_out.labels
+    right = TorchModel(network).logits(held_out.inputs).argmax(1) == held_out.labels
     return {"quality": float(np.mean(right)), "bytes": {"fp32": 400, "int8": 100}[form]}
 
 
@@ -114,7 +116,7 @@ def test_the_first_base_is_the_parent_itself_measured_on_the_validation_split(fi
     found = [json.loads((path / trials.RESULT).read_text())["fp32"] for path in stages.glob("trial-*")]
     (row,) = finished.report["ledger"]
     validation = _context(finished.path).dataset().split("validation")
-    right = torch_logits(load_model(parent / "model"), validation.inputs).argmax(1) == validation.labels
+    right = TorchModel(load_model(parent / "model")).logits(validation.inputs).argmax(1) == validation.labels
     qualities = [one["quality"] for one in found]
     assert float(np.mean(right)) in qualities
     assert row["quality"] in (qualities[0] - qualities[1], qualities[1] - qualities[0])
@@ -188,11 +190,19 @@ def _context(folder: Path) -> Context:
     (prepared,), (parent,) = stages.glob("prepare-*"), stages.glob("train-*")
     inputs = {"prepare": open_artifact(prepared), "train": open_artifact(parent)}
     recipe, decisions = load_recipe(TINY, QUICK), Decisions(folder / "decisions.json")
-    return Context(recipe, inputs, versions(), folder, folder, cache, single(1), 1, decisions, Progress())
+    return Context(recipe, inputs, folder, folder, cache, single(1), 1, decisions, Progress())
 
 
 def _made_up(folder: Path, name: str, text: str) -> Artifact:
     return commit(folder, lambda out: (out / name).write_text(text, encoding="utf-8") and None)
+
+
+FIGURES: dict[str, Any] = {
+    **dict.fromkeys(("quality", "parent_quality", "drop", "shrink"), 1.0),
+    **dict.fromkeys(("speedup", "speedup_low", "speedup_high"), 1.0),
+    **dict.fromkeys(("bytes", "parameters", "flops"), 1),
+    "latency_ms": {"1": 1.0},
+}
 
 
 @pytest.fixture
@@ -200,7 +210,11 @@ def compressed(trained: Path, tmp_path: Path) -> Callable[[str, float], Context]
     """The context after a compression that chose a format and a share of the channels."""
 
     def make(form: str, keep: float) -> Context:
-        choice = json.dumps({"chosen": {"keep": keep, "format": form}, "seconds": 1.0})
+        (plans,) = ladder(CompressConfig(ladder=[keep]), [])
+        plan = next(plan for plan in plans if plan.form == form)
+        chosen = {**FIGURES, "name": plan.name, "curve": plan.curve, "format": form, "steps": plan.settings()}
+        chain = [{"folder": "0", "techniques": plan.techniques, "seconds": 1.0}]
+        choice = json.dumps({"chosen": chosen, "chain": chain})
         inputs = {
             "evaluate": _made_up(tmp_path / "evaluate", "model.onnx", "a file"),
             "compress": _made_up(tmp_path / "compress", "choice.json", choice),

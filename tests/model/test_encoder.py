@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from bessemer.data.dataset import Batches, Samples
 from bessemer.model.config import EncoderConfig
 from bessemer.model.encoder import EVIDENCE_SCALE, FIRST, SECOND, Block, Encoder, Grams, encoder, set_packing
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit
 

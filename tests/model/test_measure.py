@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from bessemer.compress.quantize import quantize
 from bessemer.model.config import ResNetConfig
 from bessemer.model.measure import flops, parameters
 from bessemer.model.resnet import resnet
@@ -65,3 +66,9 @@ def test_measuring_leaves_the_model_as_it_was():
     flops(model, torch.ones(2, 1, 4, 4))
     assert model.training
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+def test_a_network_in_integers_has_as_many_numbers_as_its_layers() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 5)).eval()
+    integer, _ = quantize(network, torch.rand(8, 1, 8, 8))
+    assert parameters(integer) == parameters(network) == (9 + 1) * 4 + (144 + 1) * 5

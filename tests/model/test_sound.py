@@ -14,13 +14,14 @@ from bessemer.compress.quantize import quantize
 from bessemer.data.dataset import Batches, Samples
 from bessemer.data.spectrogram import log_mel, spectrogram_statistics
 from bessemer.export.onnx import export_onnx
-from bessemer.export.parity import compare, torch_logits
 from bessemer.export.session import OnnxModel
+from bessemer.measure.parity import compare
+from bessemer.model.answers import TorchModel
 from bessemer.model.measure import flops
 from bessemer.model.quantized import QuantizePoint
 from bessemer.model.sound import LogMel, transform_steps
 from bessemer.model.state import Architecture, load_model, save_model
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit
 
@@ -63,7 +64,7 @@ def heard(architecture: Architecture) -> nn.Module:
 
 
 def accuracy(model: nn.Module, samples: Samples) -> float:
-    return float((torch_logits(model, samples.inputs).argmax(1) == samples.labels).mean())
+    return float((TorchModel(model).logits(samples.inputs).argmax(1) == samples.labels).mean())
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_a_sound_model_learns_tones(heard):
 def test_it_is_saved_and_loaded(heard, architecture, tmp_path):
     save_model(tmp_path, architecture, heard)
     clips = tones(6).inputs
-    assert np.array_equal(torch_logits(load_model(tmp_path), clips), torch_logits(heard, clips))
+    assert np.array_equal(TorchModel(load_model(tmp_path)).logits(clips), TorchModel(heard).logits(clips))
 
 
 def test_it_has_features_to_distill_and_operations_to_count(heard):
@@ -140,7 +141,7 @@ def test_it_is_pruned_behind_the_spectrogram(heard, architecture, tmp_path):
     assert torch.equal(small.normalize(example), heard.normalize(example))
     save_model(tmp_path, architecture.edited(edit), small)
     assert np.array_equal(
-        torch_logits(load_model(tmp_path), example.numpy()), torch_logits(small, example.numpy())
+        TorchModel(load_model(tmp_path)).logits(example.numpy()), TorchModel(small).logits(example.numpy())
     )
 
 
@@ -148,7 +149,7 @@ def test_the_file_decides_as_the_model(heard, tmp_path):
     clips = tones(60, seed=1).inputs
     size = export_onnx(heard, torch.from_numpy(clips[:2]), tmp_path / "model.onnx")
     given = OnnxModel(tmp_path / "model.onnx")
-    parity = compare(torch_logits(heard, clips), given.logits(clips))
+    parity = compare(TorchModel(heard).logits(clips), given.logits(clips))
     assert (parity.agreement, parity.samples) == (1.0, 60)
     assert parity.max_abs_error < 1e-3
     assert given.shape()[1:] == [SAMPLES]
@@ -162,11 +163,13 @@ def test_it_is_quantized_behind_the_spectrogram(heard, architecture, tmp_path):
     assert "point_inputs" not in dict(integer.named_modules())
     assert accuracy(integer, tones(60, seed=1)) > 0.9
     save_model(tmp_path, architecture.edited(edit), integer)
-    assert np.array_equal(torch_logits(load_model(tmp_path), clips[:8]), torch_logits(integer, clips[:8]))
+    assert np.array_equal(
+        TorchModel(load_model(tmp_path)).logits(clips[:8]), TorchModel(integer).logits(clips[:8])
+    )
     assert agreement(integer, tmp_path / "int8.onnx") >= 0.98
 
 
 def agreement(model: nn.Module, path: Path) -> float:
     clips = tones(60, seed=1).inputs
     export_onnx(model, torch.from_numpy(clips[:2]), path)
-    return compare(torch_logits(model, clips), OnnxModel(path).logits(clips)).agreement
+    return compare(TorchModel(model).logits(clips), OnnxModel(path).logits(clips)).agreement

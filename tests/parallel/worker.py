@@ -22,7 +22,7 @@ from bessemer.model.state import Architecture
 from bessemer.parallel.data import mean_over_ranks, process_group
 from bessemer.parallel.launch import end_rank
 from bessemer.runtime import Progress, Runtime
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import FitResult, fit
 

@@ -16,6 +16,16 @@ from PIL import Image
 from bessemer.report import html
 
 METRICS = ("accuracy", "precision", "recall", "f1")
+SHARE = {"scale": 100.0, "decimals": 2, "sign": "%", "word": "", "difference": "points"}
+MEASURES = [
+    {"name": name, "label": label, "unit": SHARE, "higher_is_better": True, "best": best}
+    for name, label, best in (
+        ("accuracy", "accuracy", 1.0),
+        ("precision", "precision", None),
+        ("recall", "recall", None),
+        ("f1", "F1", None),
+    )
+]
 
 
 def picture(seed: int, side: int = 8) -> str:
@@ -198,10 +208,12 @@ def messy(kind: str) -> dict[str, Any]:
         "recipe": recipe,
         "baseline": {
             "name": simple,
-            "accuracy": {"value": 0.9121, "low": 0.8912, "high": 0.9302},
+            "metrics": {"accuracy": {"value": 0.9121, "low": 0.8912, "high": 0.9302}},
+            "also": [constant(names[0], 1 / len(names))],
             "seconds": 3.2,
             "train": 1293,
         },
+        "card": card(kind, names),
         "mistakes": [
             sample(kind, 70 + row)
             | {
@@ -238,6 +250,30 @@ def curve(steps: int, loss: float, best: float) -> list[dict[str, Any]]:
     return points
 
 
+TENSORS = {
+    "image": "`inputs` is uint8: images of 8 × 8 × 1 (height × width × channels).",
+    "text": "`inputs` is int32: at most 256 ids.",
+    "audio": "`inputs` is int16: clips of 1 s.",
+}
+
+
+def constant(name: str, share: float) -> dict[str, Any]:
+    """What always giving the same answer reaches."""
+    return {"name": f"always answering “{name}”", "metrics": {"accuracy": {"value": share}}}
+
+
+def card(kind: str, names: list[str]) -> dict[str, Any]:
+    """What a task says of its model."""
+    nouns = {"image": "images", "text": "texts", "audio": "recordings"}
+    listed = ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
+    return {
+        "pipeline_tag": f"{kind}-classification",
+        "does": [f"It sorts {nouns[kind]} into {len(names)} classes: {listed}."],
+        "use": {"example": f"file.{SUFFIX[kind]}", "says": "classes", "tensors": TENSORS[kind]},
+        "limits": ["Lowest F1 by class: eight (95.65%)."],
+    }
+
+
 def candidate(rung: int, keep: float, kind: str, drop: float, **other: Any) -> dict[str, Any]:
     """A candidate whose size and latency follow from what it keeps."""
     shrink = keep**2 / (3.6 if kind == "int8" else 1.0)
@@ -245,10 +281,10 @@ def candidate(rung: int, keep: float, kind: str, drop: float, **other: Any) -> d
     missed = (["max_drop"] if drop > 0.01 else []) + (["min_speedup"] if 4.31 / latency["64"] < 2 else [])
     return {
         "name": f"keep {keep:.2f} {kind}",
-        "rung": rung,
-        "keep": keep,
+        "curve": f"keep {keep:.2f}",
         "format": kind,
-        "accuracy": 0.9875 - drop,
+        "quality": 0.9875 - drop,
+        "parent_quality": 0.9875,
         "drop": drop,
         "bytes": round(1_212_000 * shrink) + 9_000,
         "parameters": round(302_122 * keep**2),
@@ -301,8 +337,12 @@ def whole(names: list[str]) -> dict[str, Any]:
         candidate(4, 0.2, "int8", 0.071),
     ]
     return {
+        "format": 2,
         "version": "0.1.0",
         "name": "digits",
+        "measures": MEASURES,
+        "sample_noun": "sample",
+        "card": card("image", names),
         "recipe": {
             "name": "digits",
             "data": {"source": "digits", "size": None, "split": {"test": 0.2, "validation": 0.1}},
@@ -427,7 +467,7 @@ def whole(names: list[str]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def bare() -> Callable[[dict[str, Any]], str]:
     """Renders a page without its charts, which take most of the time."""
-    charts = ("pareto", "waterfall", "curves", "confusion", "balance", "lengths", "accuracies")
+    charts = ("pareto", "waterfall", "curves", "confusion", "balance", "lengths", "reached")
 
     def render(report: dict[str, Any]) -> str:
         with pytest.MonkeyPatch.context() as patch:
@@ -469,6 +509,36 @@ def many() -> dict[str, Any]:
 def told(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """A kind of data, and the report of a run on messy data of that kind; not to be changed."""
     return request.param, messy(request.param)
+
+
+ERRORS = {"scale": 1.0, "decimals": 2, "sign": "", "word": "steps", "difference": "steps"}
+
+
+@pytest.fixture
+def graded(report: dict[str, Any]) -> dict[str, Any]:
+    """A run of a task that nobody here knows: grades, by how many steps they are off; fewer are better."""
+    distance = {"name": "off", "label": "distance", "unit": ERRORS, "higher_is_better": False, "best": 0.0}
+    report["measures"] = [distance]
+    report["metrics"] = {
+        role: {"off": {"value": value, "low": value - 0.05, "high": value + 0.05}}
+        for role, value in (("parent", 0.4), ("shipped", 0.43))
+    }
+    report["baseline"] = {
+        "name": "ordered logistic regression",
+        "metrics": {"off": {"value": 0.7, "low": 0.65, "high": 0.75}},
+        "also": [{"name": "always the middle grade", "metrics": {"off": {"value": 1.3}}}],
+    }
+    report["contract"]["terms"]["max_drop"] = "10%"
+    report["contract"]["verdict"][0] |= {"limit": 0.04, "value": 0.03}
+    for one in report["contract"]["candidates"]:
+        one |= {"quality": 0.4 + one["drop"], "parent_quality": 0.4}
+    for key in ("classes", "confusion", "mistakes"):
+        del report[key]
+    report["card"] = {"pipeline_tag": "other", "does": ["It grades essays."], "use": {}, "limits": []}
+    for one in (report["curves"]["parent"], *report["curves"]["candidates"].values()):
+        for point in one:
+            point["validation"] = point["validation"] and 1.4 - point["validation"]
+    return report
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bessemer.report.histograms import accuracies, lengths, tick
+from bessemer.report.histograms import lengths, reached, tick
 from bessemer.report.pareto import pareto
 
 
@@ -53,16 +53,23 @@ def test_ticks_are_short(value: float, text: str) -> None:
 
 
 def test_accuracies_stand_side_by_side(text_report: dict[str, Any]) -> None:
-    found = words(accuracies(text_report))
+    found = words(reached(text_report))
     assert {"16.67%", "91.21%", "98.61%", "98.33%"} <= set(found)
     assert "logistic regression on TF-IDF" in found
     text_report["metrics"] = {}
-    assert accuracies(text_report) == ""
+    assert reached(text_report) == ""
 
 
 def test_equal_accuracies_are_drawn_without_an_offset(report: dict[str, Any]) -> None:
     for one in report["contract"]["candidates"]:
-        one |= {"accuracy": 0.986111, "drop": 0.0}
+        one |= {"quality": 0.986111, "drop": 0.0}
     ticks = [float(text) for text in words(pareto(report)) if re.fullmatch(r"\d+\.\d+", text)]
     assert [value for value in ticks if 98.4 < value < 98.8]
     assert "+9.8" not in pareto(report)
+
+
+def test_a_measure_of_which_fewer_are_better_is_drawn_from_nothing(graded: dict[str, Any]) -> None:
+    found = words(reached(graded))
+    assert "distance on the test split, fewer is better" in found
+    assert {"0.40", "0.43", "0.70", "1.30"} <= set(found)
+    assert "distance on the validation split" in words(pareto(graded))

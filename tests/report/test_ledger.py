@@ -40,9 +40,11 @@ def test_a_row_in_words(told: dict[str, Any]) -> None:
     assert ledger.words(told, PRUNING).endswith("; +2.0 s; -12.0 kB")
 
 
-def test_bits_per_byte(report: dict[str, Any]) -> None:
-    told = ledger.with_trials(report, [SMOOTHING], {**ABOUT, "measure": ledger.BITS})
-    assert ledger.words(told, SMOOTHING).startswith("label smoothing: +0.004 bits per byte (-0.001 to +0.009)")
+def test_gains_are_told_in_the_unit_of_the_headline(graded: dict[str, Any]) -> None:
+    row = {**SMOOTHING, "quality": 0.04, "low": -0.01, "high": 0.09}
+    told = ledger.with_trials(graded, [row], ABOUT)
+    assert ledger.words(told, row).startswith("label smoothing: +0.04 steps (-0.01 to +0.09)")
+    assert "quality gained [steps]" in chart(told)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +91,8 @@ def test_the_page_shows_chart_table_and_words(told: dict[str, Any]) -> None:
     assert "size added [kB]" in chart(told)
 
 
-def test_a_language_model_has_a_ledger_once_it_was_taken(report: dict[str, Any]) -> None:
-    report["recipe"]["task"] = "language"
+def test_a_run_without_compression_has_a_ledger_once_it_was_taken(report: dict[str, Any]) -> None:
+    report["recipe"]["compress"] = None
     assert 'id="ledger"' not in render(report)
     assert 'id="ledger"' in render(ledger.with_trials({**report, "ledger": []}, [EMA], ABOUT))
 

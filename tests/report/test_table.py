@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bessemer.report import facts
 from bessemer.report import format as say
 from bessemer.report.table import columns, pareto_table, summary_table
 
@@ -106,12 +107,9 @@ def test_factors_in_words(factor: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("max_drop", 0.01, "accuracy change at least -1.00 points"),
-        ("max_drop", 0, "accuracy change at least 0.00 points"),
         ("min_shrink", 4.0, "shrink at least 4.0x"),
         ("max_bytes", 500_000, "size at most 500 kB"),
         ("max_latency_ms", 2.5, "latency at most 2.50 ms"),
-        ("min_accuracy", 0.9, "accuracy at least 90.00%"),
         ("max_energy", 3.0, "energy at most 3.00"),
         ("deterministic", True, "deterministic True"),
     ],
@@ -119,3 +117,8 @@ def test_factors_in_words(factor: float | None, text: str) -> None:
 def test_terms_in_words(name: str, value: Any, words: str) -> None:
     label, form = say.term(name)
     assert f"{label} {form(value)}" == words
+
+
+@pytest.mark.parametrize(("drop", "words"), [(0.01, "-1.00 points"), (0, "0.00 points"), (-0.002, "+0.20 points")])
+def test_a_loss_is_told_as_the_change_that_it_is(report: dict[str, Any], drop: float, words: str) -> None:
+    assert facts.change_of(facts.headline_measure(report), drop) == words

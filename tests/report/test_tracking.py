@@ -13,7 +13,7 @@ import pytest
 from bessemer.errors import UsageError
 from bessemer.report.events import Events, read_events
 from bessemer.report.mlflow import MLflow, flat, results
-from bessemer.report.tracking import curve_name, scalars
+from bessemer.report.tracking import scalars
 from bessemer.runtime import SILENT
 
 RECIPE = {"name": "tiny", "task": "classify", "train": {"epochs": 2.0, "sizes": [8, 16], "ema": None}}
@@ -31,26 +31,17 @@ def send(tracker: Any, steps: range, name: str = "parent") -> None:
         tracker.point(name, point.pop("step"), point)
 
 
-@pytest.mark.parametrize(
-    ("label", "name"),
-    [("train", "parent"), ("distill keep 0.5", "keep 0.5"), ("fine-tune keep 0.5", "keep 0.5"), ("trial 3", "")],
-)
-def test_a_job_has_the_name_of_its_curve(label: str, name: str) -> None:
-    assert curve_name(label) == name
-
-
-def test_language_is_told_in_bits_per_byte() -> None:
-    point = {"step": 2, "loss": None, "rate": 0.1, "validation": -2.5}
-    assert scalars(point, True) == {"learning_rate": 0.1, "bits_per_byte": 2.5}
-    assert scalars(point, False) == {"learning_rate": 0.1, "validation": -2.5}
+def test_what_is_not_known_of_a_point_is_left_out() -> None:
+    point = {"step": 2, "loss": None, "rate": 0.1, "validation": 2.5}
+    assert scalars(point) == {"learning_rate": 0.1, "validation": 2.5}
 
 
 def test_events_are_there_while_training_goes_on_and_resume_without_doubles(tmp_path: Path) -> None:
-    first = Events(tmp_path, False)
+    first = Events(tmp_path)
     send(first, range(1, 6))
     assert [step for step, _ in read_events(tmp_path / "parent")["loss"]] == [1, 2, 3, 4, 5]
     first.close()
-    second = Events(tmp_path, False)
+    second = Events(tmp_path)
     send(second, range(4, 9))
     assert [step for step, _ in read_events(tmp_path / "parent")["loss"]] == list(range(1, 9))
     assert [step for step, _ in read_events(tmp_path / "parent")["validation"]] == [2, 4, 6, 8]
@@ -62,7 +53,7 @@ def test_events_are_there_while_training_goes_on_and_resume_without_doubles(tmp_
 
 def test_events_end_as_the_curves_of_the_report(tmp_path: Path) -> None:
     (tmp_path / "keep 0.9").mkdir()
-    events = Events(tmp_path, False)
+    events = Events(tmp_path)
     send(events, range(1, 5))
     live = set((tmp_path / "parent").iterdir())
     curves = {"parent": [at(step) for step in range(1, 5)], "candidates": {"keep 0.5": [at(1), at(2, None)]}}

@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from bessemer.report import charts, training
+from bessemer.report.units import SHARE, Measure
 
 
-def report(told: dict[str, Any], steps: int = 900, task: str = "classify") -> dict[str, Any]:
+def report(told: dict[str, Any], steps: int = 900) -> dict[str, Any]:
     points = [
-        {"step": step, "loss": 2 / step, "rate": 0.1, "validation": -2.0 if step % 90 == 0 else None}
+        {"step": step, "loss": 2 / step, "rate": 0.1, "validation": 0.9 if step % 90 == 0 else None}
         for step in range(9, steps + 1, 9)
     ]
     whole = {"steps": 900, "seconds": 41.7, "attempts": 1, "resumed": [], "stall": 0.004, "memory": 512_000_000}
     return {
-        "recipe": {"task": task},
+        "measures": [Measure("accuracy", "accuracy", SHARE).as_dict()],
         "curves": {"parent": points, "candidates": {}},
         "training": {"parent": {**whole, **told}},
     }
@@ -55,7 +56,6 @@ def test_curves_show_loss_validation_and_rate_and_mark_what_happened() -> None:
         assert text in drawn
     plain = charts.learning_curves(report({}))
     assert not any(text in plain for text in ("resumed", "skipped", "stopped early"))
-    assert "bits per byte" in charts.learning_curves(report({}, task="language"))
 
 
 def test_a_report_without_trainings_says_nothing() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bessemer.report.card import model_card
-from bessemer.report.facts import missed
+from bessemer.report.facts import missed, terms
 from bessemer.report.table import summary_table
-from bessemer.report.yardstick import baseline, compared, constant, warnings
+from bessemer.report.yardstick import baseline, compared, others, warnings
 
 
 @pytest.fixture
@@ -37,11 +37,11 @@ def test_the_baseline_stands_in_every_output(outputs: Any, text_report: dict[str
 
 
 def test_a_baseline_without_mistakes_cannot_be_beaten(outputs: Any, text_report: dict[str, Any]) -> None:
-    text_report["baseline"]["accuracy"] = {"value": 1.0, "low": 0.77, "high": 1.0}
+    text_report["baseline"]["metrics"]["accuracy"] = {"value": 1.0, "low": 0.77, "high": 1.0}
     set_accuracy(text_report, "shipped", 0.9231)
     for text in outputs(text_report):
         assert "does not beat the baseline, and nothing could" in text
-        assert "makes no mistake on the same test samples, the model is right on 92.31%" in text
+        assert "reaches 100.00% on the same test samples, the model 92.31%" in text
 
 
 def test_a_model_that_does_not_beat_the_baseline_says_so(outputs: Any, text_report: dict[str, Any]) -> None:
@@ -62,7 +62,7 @@ def test_without_a_shipped_model_the_parent_is_compared(text_report: dict[str, A
     assert compared(text_report).startswith("The parent model is 7.40 points better")
 
 
-@pytest.mark.parametrize("missing", [None, {}, {"name": "x", "accuracy": None}])
+@pytest.mark.parametrize("missing", [None, {}, {"name": "x", "metrics": None}])
 def test_a_baseline_that_was_not_run(text_report: dict[str, Any], missing: Any) -> None:
     text_report["baseline"] = missing
     assert baseline(text_report) is None
@@ -71,35 +71,41 @@ def test_a_baseline_that_was_not_run(text_report: dict[str, Any], missing: Any) 
 
 
 @pytest.mark.parametrize(
-    ("counts", "value", "warned"),
+    ("share", "value", "warned"),
     [
-        ([36] * 10, 0.10, "is"),  # one of ten classes
-        ([36] * 10, 0.115, "may be"),  # above it, but the interval reaches down to it
-        ([36] * 10, 0.13, ""),
-        ([324] + [4] * 9, 0.90, "is"),  # the largest class alone
-        ([324] + [4] * 9, 0.95, ""),
+        (0.10, 0.10, "is"),  # one of ten classes
+        (0.10, 0.115, "may be"),  # above it, but the interval reaches down to it
+        (0.10, 0.13, ""),
+        (0.90, 0.90, "is"),  # the largest class alone
+        (0.90, 0.95, ""),
     ],
 )
 def test_a_parent_at_chance_is_warned_of(
-    outputs: Any, report: dict[str, Any], counts: list[int], value: float, warned: str
+    outputs: Any, report: dict[str, Any], share: float, value: float, warned: str
 ) -> None:
-    report["data"]["class_counts"]["test"] = counts
+    report["baseline"] = answers(share)
     set_accuracy(report, "parent", value)
     assert bool(warnings(report)) == bool(warned)
     for text in outputs(report):
         assert (f"parent model {warned} no better than always answering “zero”" in text) == bool(warned)
 
 
+def answers(share: float) -> dict[str, Any]:
+    """A baseline that learned nothing but the commonest class."""
+    also = [{"name": "always answering “zero”", "metrics": {"accuracy": {"value": share}}}]
+    return {"name": "a line", "metrics": {}, "also": also}
+
+
 def test_a_shipped_model_at_chance_is_warned_of(report: dict[str, Any]) -> None:
+    report["baseline"] = answers(0.10)
     set_accuracy(report, "shipped", 0.11)
     (warning,) = warnings(report)
     assert warning.startswith("The shipped model may be no better than always answering “zero”")
 
 
-def test_a_constant_answer_needs_counts() -> None:
-    assert constant({}) is None
-    assert constant({"data": {"classes": ["a", "b"], "class_counts": {"test": [0, 0]}}}) is None
-    assert constant({"data": {"classes": ["a", "b"], "class_counts": {"test": [1]}}}) is None
+def test_without_a_baseline_there_are_no_others() -> None:
+    assert others({}) == []
+    assert others({"baseline": {"also": [{"name": "x"}]}}) == []
 
 
 def test_a_refusal_is_told_in_points(report: dict[str, Any]) -> None:
@@ -113,3 +119,28 @@ def test_a_refusal_names_the_term_that_nobody_asked_for(report: dict[str, Any]) 
     line = {"term": "not_slower", "limit": 1.0, "value": 0.29, "met": False}
     report["contract"]["verdict"].append(line)
     assert missed(report) == "speed-up of an int8 file at least 1.00x (not_slower), measured 0.29x"
+
+
+def test_where_fewer_are_better_all_is_told_the_other_way_round(outputs: Any, graded: dict[str, Any]) -> None:
+    assert compared(graded).startswith("The shipped model is 0.27 steps better than the baseline: ordered")
+    assert warnings(graded) == []
+    for text in outputs(graded):
+        assert "loses 0.03 steps of distance" in text or "distance" in text
+        assert "accuracy" not in text
+    set_off(graded, 0.72)
+    assert "does not beat the baseline" in compared(graded)
+    set_off(graded, 0.67)
+    assert "which may be chance" in compared(graded)
+    set_off(graded, 1.28)
+    assert "may be no better than always the middle grade, which reaches 1.30 steps" in warnings(graded)[0]
+
+
+def set_off(report: dict[str, Any], value: float) -> None:
+    report["metrics"]["shipped"]["off"] = {"value": value, "low": value - 0.05, "high": value + 0.05}
+
+
+def test_a_term_of_a_measure_of_which_fewer_are_better(graded: dict[str, Any]) -> None:
+    assert terms(graded)[0].label == "distance change at most"
+    assert (terms(graded)[0].limit, terms(graded)[0].value) == ("+0.04 steps", "+0.03 steps")
+    graded["contract"]["verdict"] = []
+    assert terms(graded)[0].limit == "10% of the parent's"

@@ -19,8 +19,8 @@ from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.errors import UsageError
 from bessemer.model.gpt import GPT
 from bessemer.runtime import SILENT, Progress, Runtime
-from bessemer.task.classify import Classify
-from bessemer.task.language import Language
+from bessemer.task.classify.objective import Classify
+from bessemer.task.language.objective import Language
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit
 from bessemer.train.method_config import BatchWarmupConfig, ResizingConfig, SequenceWarmupConfig

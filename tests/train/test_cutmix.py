@@ -13,7 +13,7 @@ from scipy.stats import kstest
 
 from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.errors import UsageError
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import TrainConfig
 from bessemer.train.methods.cutmix import CutMix, choose_box, cutmix
 from bessemer.train.methods.label_smoothing import LabelSmoothing

@@ -14,7 +14,7 @@ from torch import nn
 
 from bessemer.data.dataset import Batches, Samples
 from bessemer.errors import UsageError
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.early_stopping import should_stop
 from bessemer.train.loop import FitResult, fit

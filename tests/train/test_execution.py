@@ -133,7 +133,7 @@ def test_the_choice_is_recorded_and_not_taken_again(tmp_path: Path) -> None:
 COMPILED = """
 import torch
 from bessemer.model.gpt import GPT
-from bessemer.task.language import Language
+from bessemer.task.language.objective import Language
 from bessemer.train.execution import compiled_form, compiled_loss
 
 torch.manual_seed(0)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bessemer.data.dataset import Batches, Samples
 from bessemer.errors import UsageError
 from bessemer.model.gpt import GPT
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit
 from bessemer.train.method_config import LoraConfig

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.errors import ArtifactError, TrainingError
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import GuardConfig, OptimizerConfig, TrainConfig
 from bessemer.train.guard import FEWEST, WINDOW, Guard
 from bessemer.train.loop import FitResult, fit

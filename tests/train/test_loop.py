@@ -19,7 +19,7 @@ from bessemer.data.config import AugmentConfig
 from bessemer.data.dataset import Batches, Samples
 from bessemer.errors import StoppedError, TrainingError, UsageError
 from bessemer.runtime import Runtime
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.checkpoint import TrainState, load_checkpoint
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import FitResult, fit

@@ -13,7 +13,7 @@ from torch import nn
 
 from bessemer.data.dataset import Batches
 from bessemer.errors import UsageError
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import fit
 from bessemer.train.memory import limit

@@ -9,7 +9,7 @@ from torch import nn
 
 from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.data.order import key
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.methods import Method
 from bessemer.train.methods.ema import Ema, ema
 from bessemer.train.methods.label_smoothing import LabelSmoothing, label_smoothing

@@ -14,7 +14,7 @@ from bessemer.errors import StoppedError
 from bessemer.jobs import POINTS, PointsReader
 from bessemer.rank import FileProgress
 from bessemer.runtime import Progress
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import FitResult, fit
 from bessemer.train.methods import Method

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from bessemer.data.dataset import Batches, Samples
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.checkpoint import load_checkpoint
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import fit

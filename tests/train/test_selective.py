@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.errors import UsageError
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import TrainConfig
 from bessemer.train.method_config import SelectiveConfig
 from bessemer.train.methods.selective import Selective, select_hardest

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.model.layers import GhostBatchNorm2d, set_ghost
 from bessemer.runtime import Runtime
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, ScheduleConfig, TrainConfig
 from bessemer.train.methods import Method
 from bessemer.train.optimizer import build_optimizer

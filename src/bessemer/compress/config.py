@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from bessemer.config import Config
+from bessemer.compress.steps import step_from
+from bessemer.config import Config, refused_as_value
 from bessemer.train.config import TrainConfig
 from bessemer.train.optimizer_config import OptimizerConfig
 
@@ -14,12 +16,34 @@ from bessemer.train.optimizer_config import OptimizerConfig
 class ContractConfig(Config):
     """What the shipped file must hold, against the parent's fp32 ONNX file. Null terms are not asked."""
 
-    max_drop: float | None = Field(0.01, ge=0, le=1, description="accuracy that may be lost; 0.01 is one point")
+    max_drop: float | str | None = Field(
+        0.01,
+        description="how much worse the task's headline measure may be, in its own numbers (0.01 of accuracy is "
+        "one point), or as a share of the parent's value, such as 0.5%",
+    )
     min_speedup: float | None = Field(1.0, gt=0, description="times faster than the parent, at `batch`")
     min_shrink: float | None = Field(None, gt=0, description="times fewer bytes than the parent")
     max_bytes: int | None = Field(None, gt=0)
     max_latency_ms: float | None = Field(None, gt=0, description="median at batch 1, on this machine")
     batch: int = Field(64, ge=1, description="batch size of min_speedup")
+
+    @model_validator(mode="after")
+    def _drop_is_a_number_or_a_share(self) -> ContractConfig:
+        if self.max_drop is not None and not self.most_lost(1.0) >= 0:
+            raise ValueError(f"max_drop ({self.max_drop}) must be 0 or more")
+        return self
+
+    def most_lost(self, parent: float) -> float:
+        """What the headline measure may lose, in its own numbers, where the parent has this value."""
+        if not isinstance(self.max_drop, str):
+            return math.inf if self.max_drop is None else self.max_drop
+        try:
+            share = float(self.max_drop.removesuffix("%")) if self.max_drop.endswith("%") else math.nan
+        except ValueError:
+            share = math.nan
+        if math.isnan(share):
+            raise ValueError(f"max_drop {self.max_drop!r} is neither a number nor a share such as 0.5%")
+        return share / 100 * abs(parent)
 
 
 class DistillConfig(Config):
@@ -46,6 +70,11 @@ class CompressConfig(Config):
         "first", description="first stops at the first that meets; all goes on"
     )
     prefer: Literal["speed", "size"] = Field("speed", description="which of those that meet ships")
+    candidates: list[list[dict[str, Any]]] | None = Field(
+        None,
+        description="candidates as lists of steps, in place of the ladder, such as [[{step: prune, keep: 0.5}, "
+        "{step: distill}, {step: quantize}]]; a step of your own is named by its dotted path",
+    )
     formats: list[Literal["fp32", "int8"]] = Field(["fp32", "int8"], min_length=1)
     round_to: int = Field(8, ge=1, description="channels are kept in multiples of this")
     calibration: int = Field(512, ge=1, description="training images that set the ranges of int8 activations")
@@ -60,4 +89,12 @@ class CompressConfig(Config):
             raise ValueError("compress.ladder goes from gentle to harsh: descending, each share once")
         if len(set(self.formats)) < len(self.formats):
             raise ValueError("compress.formats lists each format once")
+        return self
+
+    @model_validator(mode="after")
+    def _steps_are_known(self) -> CompressConfig:
+        for candidate in self.candidates or []:
+            for values in candidate:
+                with refused_as_value():
+                    step_from(values)
         return self

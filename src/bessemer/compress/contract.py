@@ -7,12 +7,15 @@ from typing import Any
 
 from bessemer.compress.config import ContractConfig
 
+SLACK = 1e-12  # a drop of exactly one point must not fail by rounding
+
 
 @dataclass(frozen=True)
-class Measured:
+class Figures:
     """What was measured on an exported file, against the parent's: all on real data, in its runtime."""
 
-    drop: float  # accuracy lost, as a share
+    parent: float  # the headline measure of the parent
+    drop: float  # what is lost of it, in its own numbers
     speedup: float  # at the contract's batch size
     shrink: float  # parent's bytes over these
     bytes: int
@@ -33,23 +36,29 @@ class Verdict:
         return asdict(self)
 
 
-def judge(contract: ContractConfig, measured: Measured, quantized: bool) -> list[Verdict]:
+def judge(contract: ContractConfig, measured: Figures, quantized: bool) -> list[Verdict]:
     """A verdict on each term that the contract asks.
 
     A quantized file that is slower than its parent is never shipped, whatever the contract says: `not_slower`.
     """
-    limits = [
-        ("max_drop", contract.max_drop, measured.drop, -1),
-        ("min_speedup", contract.min_speedup, measured.speedup, 1),
-        ("min_shrink", contract.min_shrink, measured.shrink, 1),
-        ("max_bytes", contract.max_bytes, float(measured.bytes), -1),
-        ("max_latency_ms", contract.max_latency_ms, measured.latency_ms, -1),
+    lost = None if contract.max_drop is None else contract.most_lost(measured.parent)
+    verdicts = [
+        at_most("max_drop", lost, measured.drop),
+        at_least("min_speedup", contract.min_speedup, measured.speedup),
+        at_least("min_shrink", contract.min_shrink, measured.shrink),
+        at_most("max_bytes", contract.max_bytes, float(measured.bytes)),
+        at_most("max_latency_ms", contract.max_latency_ms, measured.latency_ms),
     ]
     if quantized and (contract.min_speedup or 0) < 1:
-        limits.append(("not_slower", 1.0, measured.speedup, 1))
-    slack = 1e-12  # a drop of exactly one point must not fail by rounding
-    return [
-        Verdict(term, limit, value, sign * (value - limit) >= -slack)
-        for term, limit, value, sign in limits
-        if limit is not None
-    ]
+        verdicts.append(at_least("not_slower", 1.0, measured.speedup))
+    return [verdict for verdict in verdicts if verdict is not None]
+
+
+def at_most(term: str, limit: float | None, value: float) -> Verdict | None:
+    """Whether a value keeps below its limit; None where none is asked."""
+    return None if limit is None else Verdict(term, limit, value, value <= limit + SLACK)
+
+
+def at_least(term: str, limit: float | None, value: float) -> Verdict | None:
+    """Whether a value reaches its limit; None where none is asked."""
+    return None if limit is None else Verdict(term, limit, value, value >= limit - SLACK)

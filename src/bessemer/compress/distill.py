@@ -9,25 +9,27 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
-from bessemer.compress.config import DistillConfig
+from bessemer.compress.config import DistillConfig, FinetuneConfig
+from bessemer.compress.steps import Lab, Made, Step
 from bessemer.data.dataset import Batch, Batches
+from bessemer.data.stream import IGNORED
 from bessemer.errors import UsageError
 from bessemer.model.encoder import set_packing
-from bessemer.task.classify import Classify
+from bessemer.task.task import Objective
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import FitResult, fit
 from bessemer.train.methods import Method
 
 
 def soft_target_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Kullback-Leibler divergence of softened logits (B, K), times the squared temperature; mean over B."""
+    """Kullback-Leibler divergence of softened logits (R, K), times the squared temperature; mean over R."""
     wanted = F.log_softmax(teacher.float() / temperature, dim=1)
     given = F.log_softmax(student.float() / temperature, dim=1)
     return F.kl_div(given, wanted, log_target=True, reduction="batchmean") * temperature**2
@@ -50,6 +52,14 @@ def attention_map(features: Tensor) -> Tensor:
     """
     channels = 1 if features.ndim == 4 else 2
     return F.normalize(features.float().pow(2).mean(channels).flatten(1), dim=1)
+
+
+def rows_that_count(targets: Tensor, *outputs: Tensor) -> list[Tensor]:
+    """Outputs (B, ..., K) as rows (R, K), without those of windows that lie behind the end of a text."""
+    if outputs[0].ndim == 2:
+        return list(outputs)
+    real = targets.flatten() != IGNORED
+    return [one.flatten(0, -2)[real] for one in outputs]
 
 
 class Distillation(Method):
@@ -95,7 +105,8 @@ class Distillation(Method):
         with torch.no_grad():
             wanted = self.teacher(batch.inputs)
         weight = self.config.weight
-        loss = (1 - weight) * loss + weight * soft_target_loss(outputs, wanted, self.config.temperature)
+        student, teacher = rows_that_count(batch.targets, outputs, wanted)
+        loss = (1 - weight) * loss + weight * soft_target_loss(student, teacher, self.config.temperature)
         for tap in self.taps:
             part = attention_loss(self.seen["student"].pop(tap), self.seen["teacher"].pop(tap))
             loss = loss + self.config.features * part
@@ -105,7 +116,7 @@ class Distillation(Method):
 def distill(
     student: nn.Module,
     teacher: nn.Module,
-    task: Classify,
+    task: Objective,
     batches: Batches,
     train: TrainConfig,
     config: DistillConfig | None = None,
@@ -120,3 +131,25 @@ def distill(
     """
     method = Distillation(teacher, config or DistillConfig(), taps)
     return fit(student, task, batches, train, methods=[*methods, method], **options)
+
+
+class Distill(DistillConfig, Step):
+    """A training under the parent, as a step of compression; on targets alone where the parent weighs nothing."""
+
+    technique: ClassVar[str] = "distillation"
+    mends: ClassVar[bool] = True
+
+    step: Literal["distill"] = "distill"
+    train: FinetuneConfig = FinetuneConfig()
+
+    @property
+    def taught(self) -> bool:
+        """Whether the parent has a say."""
+        return self.weight > 0 or self.features > 0
+
+    def off(self) -> dict[str, Step | None]:
+        return {self.technique: self.model_copy(update={"weight": 0.0, "features": 0.0})} if self.taught else {}
+
+    def apply(self, made: Made, lab: Lab) -> Made:
+        settings = DistillConfig(weight=self.weight, temperature=self.temperature, features=self.features)
+        return lab.train(made, self.train, settings if self.taught else None)

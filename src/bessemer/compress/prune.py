@@ -14,11 +14,13 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from bessemer.compress.steps import Lab, Made, Step
 from bessemer.errors import UsageError
 from bessemer.model.encoder import ChannelGroup
 from bessemer.model.surgery import Edit, apply_edits
@@ -180,3 +182,27 @@ def _width(module: nn.Module, side: str) -> int:
         return module.out_features if side == "out" else module.in_features
     assert isinstance(module, nn.modules.batchnorm._BatchNorm)
     return module.num_features
+
+
+class Prune(Step):
+    """Structured pruning as a step of compression."""
+
+    technique: ClassVar[str] = "channel pruning"
+
+    step: Literal["prune"] = "prune"
+    keep: float = Field(0.5, gt=0, le=1, description="share of the channels that stay")
+    round_to: int = Field(8, ge=1, description="channels are kept in multiples of this")
+
+    @property
+    def idle(self) -> bool:
+        return self.keep == 1
+
+    @property
+    def label(self) -> str:
+        return f"keep {self.keep:g}"
+
+    def apply(self, made: Made, lab: Lab) -> Made:
+        if self.idle:
+            return made
+        network, edit = prune(made.network, lab.example(), self.keep, self.round_to)
+        return Made(made.architecture.edited(edit), network)

@@ -9,14 +9,26 @@ in integers (see bessemer.model.quantized) and the edit that rebuilds it.
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, fx, nn
 
+from bessemer.compress.steps import INTEGERS, Lab, Made, Step
 from bessemer.errors import UsageError
-from bessemer.model.quantized import LEAVES, IntegerLayer, QuantizePoint, find_points, insert_points, trace
+from bessemer.model.quantized import (
+    FULL,
+    LEAVES,
+    REDUCED,
+    IntegerLayer,
+    QuantizePoint,
+    find_points,
+    insert_points,
+    trace,
+)
 from bessemer.model.surgery import Edit
+from bessemer.runtime import has_dot_products
 
 LEVELS = 255
 SHRINKS = [1 - 0.05 * i for i in range(15)]
@@ -24,11 +36,13 @@ KEPT_VALUES = 200_000
 CALIBRATION_BATCH = 64
 
 
-def quantize(model: nn.Module, calibration: Tensor) -> tuple[nn.Module, Edit]:
+def quantize(model: nn.Module, calibration: Tensor, weight_limit: int | None = None) -> tuple[nn.Module, Edit]:
     """A copy of a traceable model in 8-bit integers, and its edit.
 
     `calibration` (N, ...) holds inputs as the model takes them, a few hundred of the training data; N at
-    least 1. Raises UsageError where the model cannot be traced or has nothing to quantize.
+    least 1. Weights become integers from -`weight_limit` to `weight_limit`: 127, or 63 for processors without
+    8-bit dot products (see bessemer.model.quantized.REDUCED); by default what this one needs. Raises UsageError
+    where the model cannot be traced or has nothing to quantize.
     """
     if len(calibration) == 0:
         raise UsageError("no calibration data", "give at least one batch of training inputs")
@@ -41,7 +55,12 @@ def quantize(model: nn.Module, calibration: Tensor) -> tuple[nn.Module, Edit]:
     ranges = observe(graph, points, calibration)
     scales = {name: choose_scale(*found) for name, found in ranges.items()}
     edit: Edit = {"edit": "quantize", "activations": {name: list(pair) for name, pair in scales.items()}}
-    return insert_points(graph, scales).eval(), edit
+    return insert_points(graph, scales, weight_limit or limit_here()).eval(), edit
+
+
+def limit_here() -> int:
+    """The largest weight that this processor's kernels multiply without overflow."""
+    return FULL if has_dot_products() else REDUCED
 
 
 def observe(
@@ -92,3 +111,18 @@ def scale_of(low: float, high: float) -> tuple[float, int]:
     if scale <= 0:
         return 1.0, 0
     return scale, max(0, min(LEVELS, round(-low / scale)))
+
+
+class Quantize(Step):
+    """Integers after training, as a step of compression."""
+
+    technique: ClassVar[str] = "int8 quantization"
+    form: ClassVar[str | None] = INTEGERS
+
+    step: Literal["quantize"] = "quantize"
+    calibration: int = Field(512, ge=1, description="training samples that set the ranges of activations")
+
+    def apply(self, made: Made, lab: Lab) -> Made:
+        limit = FULL if lab.has_dot_products() else REDUCED
+        network, edit = quantize(made.network, lab.calibration(self.calibration), limit)
+        return Made(made.architecture.edited(edit), network)

@@ -7,19 +7,22 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bessemer.compress.config import CompressConfig, ContractConfig
-from bessemer.compress.contract import Measured, judge
+from bessemer.compress.contract import Figures, judge
+from bessemer.compress.propose import Proposal, Round
+from bessemer.compress.steps import INTEGERS
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One exported file and what was measured on it (accuracy on the validation split)."""
+    """One exported file and what was measured on it (quality on the validation split)."""
 
     name: str
-    rung: int
-    keep: float
+    curve: str  # what the training of its network is called
     format: str
-    accuracy: float
-    drop: float
+    steps: list[dict[str, Any]]
+    quality: float  # the headline measure
+    parent_quality: float
+    drop: float  # what is lost of it, in its own numbers
     bytes: int
     shrink: float
     parameters: int
@@ -30,14 +33,16 @@ class Candidate:
     speedup_high: float
 
     @property
-    def measured(self) -> Measured:
+    def measured(self) -> Figures:
         """The part that a contract speaks of; the speed-up is the low end of its interval, so that noise seldom
         makes the final measurement miss what this one met."""
-        return Measured(self.drop, self.speedup_low, self.shrink, self.bytes, self.latency_ms["1"])
+        return Figures(
+            self.parent_quality, self.drop, self.speedup_low, self.shrink, self.bytes, self.latency_ms["1"]
+        )
 
     def missed(self, contract: ContractConfig) -> list[str]:
         """The terms that this candidate misses."""
-        verdicts = judge(contract, self.measured, self.format == "int8")
+        verdicts = judge(contract, self.measured, self.format == INTEGERS)
         return [verdict.term for verdict in verdicts if not verdict.met]
 
     def as_dict(self) -> dict[str, Any]:
@@ -45,16 +50,18 @@ class Candidate:
         return asdict(self)
 
 
-def search(config: CompressConfig, make: Callable[[int, float], Iterable[Candidate]]) -> list[Candidate]:
-    """Walk the ladder; `make(rung, keep)` trains, exports and measures the candidates of a rung.
+def search(
+    config: CompressConfig, propose: Proposal, make: Callable[[Round], Iterable[Candidate]]
+) -> list[Candidate]:
+    """Make the rounds of candidates that are proposed; `make` trains, exports and measures those of one.
 
-    Stops at the first rung that meets the contract, unless `config.search` is `all`.
+    Stops at the first round that meets the contract, unless `config.search` is `all`.
     """
     found: list[Candidate] = []
-    for rung, keep in enumerate(config.ladder):
-        rung_found = list(make(rung, keep))
-        found += rung_found
-        if config.search == "first" and any(not one.missed(config.contract) for one in rung_found):
+    for plans in propose(config, found):
+        made = list(make(plans))
+        found += made
+        if config.search == "first" and any(not one.missed(config.contract) for one in made):
             break
     return found
 

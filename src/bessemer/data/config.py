@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from bessemer.config import Config
+from bessemer.config import NO_EFFECT, Config
 
 Modality = Literal["image", "text", "audio"]
 BUILT_IN = {"digits": "scikit-learn", "stdlib": "Python"}  # sources that come with a package
@@ -69,7 +69,9 @@ class SourceConfig(Config):
         "a table (CSV, TSV, JSONL, Parquet), a data set that Hugging Face datasets saved to disk, or stdlib, the "
         "source files of the running Python; for task: language, text_folder is any folder or file of text"
     )
-    path: str | None = Field(None, description="folder or file of the data; relative to the recipe")
+    path: str | None = Field(
+        None, description="folder or file of the data; relative to the recipe", json_schema_extra=NO_EFFECT
+    )
     columns: ColumnsConfig | None = Field(None, description="of a table or data set")
     unit: Literal["file", "piece", "paragraph", "line"] = Field(
         "file", description="what is one sample of a text folder; piece cuts long files at line ends"

@@ -92,7 +92,7 @@ class Dataset:
             np.load(folder / "ids.npy", allow_pickle=False),
             np.load(folder / "sources.npy", allow_pickle=False),
         )
-        self._folder = folder
+        self.folder = folder
         self._split = np.load(folder / "split.npy", allow_pickle=False)
 
     @property
@@ -113,18 +113,18 @@ class Dataset:
 
         Behind the end of the stream inputs are 0 and targets IGNORED.
         """
-        stream = Stream(self._folder, self.about["streams"][name])
+        stream = Stream(self.folder, self.about["streams"][name])
         inputs, targets = Windows(stream, context, 0, 0, "i4"), Windows(stream, context, 1, IGNORED, "i8")
         ids = mix(np.arange(len(inputs), dtype=np.uint64) ^ key(SPLITS.index(name), 0x11D))
         return Samples(inputs, cast("NDArray[np.int64]", targets), ids)
 
     def texts(self, name: str) -> Sequence[str]:
         """The texts of a split, in its order (only for text)."""
-        return Texts(RaggedRows(self._folder, self.about["texts"]), self.positions(name))
+        return Texts(RaggedRows(self.folder, self.about["texts"]), self.positions(name))
 
     def text(self, position: int) -> str:
         """One text by its position among all (only for text)."""
-        rows = RaggedRows(self._folder, self.about["texts"])
+        rows = RaggedRows(self.folder, self.about["texts"])
         return rows.values(position).tobytes().decode("utf-8")
 
     def show(self, position: int) -> dict[str, str | None]:
@@ -136,7 +136,7 @@ class Dataset:
 
     def names(self, positions: NDArray[np.int64]) -> list[str]:
         """Where samples came from, for people, by their positions among all."""
-        return kept_names(self._folder / "rows.arrow", positions)
+        return kept_names(self.folder / "rows.arrow", positions)
 
     def augmenter(self, config: AugmentConfig) -> Augment:
         """The random changes of this kind of data that the settings ask for."""

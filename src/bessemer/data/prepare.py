@@ -10,7 +10,7 @@ import ctypes
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from itertools import chain
@@ -24,7 +24,6 @@ from bessemer.data.accounts import Fates, settle, write_quarantine, write_rows
 from bessemer.data.config import DataConfig
 from bessemer.data.finish import FINISH, Chosen, histogram
 from bessemer.data.ingest import Cleaner, Job, Task, in_order, ingest
-from bessemer.data.language import finish_language
 from bessemer.data.order import mix
 from bessemer.data.review import review_labels
 from bessemer.data.source import open_source
@@ -35,6 +34,8 @@ from bessemer.runtime import SILENT, Progress, available_threads
 
 MAX_CLASSES = 10_000
 UNITS = {"image": "pixels", "text": "characters", "audio": "seconds"}
+
+Finish = Callable[[DataConfig, dict[str, Any], Chosen, Path], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,13 @@ def prepare(
     progress: Progress = SILENT,
     workers: int | None = None,
     labelled: bool = True,
+    finish: Finish | None = None,
 ) -> dict[str, Any]:
     """Read the sources, write the prepared data set into `out`, and return what `dataset.json` says.
 
-    The result does not depend on `workers`, the number of processes. With `labelled=False` rows are documents for
-    language modelling, and no label is asked for. Raises DataError where the data is missing, broken beyond
-    `max_quarantined`, or too small to split.
+    The result does not depend on `workers`, the number of processes. With `labelled=False` rows are documents and
+    need no label. `finish` stores what is kept in another way than the kind of data does. Raises DataError where
+    the data is missing, broken beyond `max_quarantined`, or too small to split.
     """
     workers = workers or available_threads()
     job = Job([open_source(one, labelled) for one in config.sources], cleaner_for(config))
@@ -75,8 +77,7 @@ def prepare(
     progress.note("looking for copies")
     about, chosen, labels = account(config, job, selection, staged, seed, out, 2 if labelled else 1)
     give_back()
-    finish = FINISH[config.modality] if labelled else finish_language
-    about |= finish(config, job.cleaner.settled, chosen, out)
+    about |= (finish or FINISH[config.modality])(config, job.cleaner.settled, chosen, out)
     give_back()
     if labelled:
         about |= review_labels(config, about, chosen, labels, seed, out)

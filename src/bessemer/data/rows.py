@@ -67,13 +67,26 @@ class Shards:
     def _checked(self, shard: Shard) -> NDArray[Any]:
         path = self.folder / shard.file
         remedy = "delete the folder of this stage; the same command prepares the data again"
-        if not path.exists() or path.stat().st_size != shard.bytes or file_digest(path) != shard.sha256:
+        if not path.exists() or path.stat().st_size != shard.bytes or known_digest(path) != shard.sha256:
             raise ArtifactError(
                 f"{path}: missing, or not the shard that was prepared: its SHA-256 differs", remedy
             )
         if shard.bytes == 0:
             return np.empty(0, self.dtype)
         return np.memmap(path, self.dtype, "r")
+
+
+_digests: dict[Path, tuple[tuple[int, ...], str]] = {}  # of this process
+
+
+def known_digest(path: Path) -> str:
+    """SHA-256 of a file, read once in a process while its place, size and times stay: stages share it."""
+    found = path.stat()
+    mark = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    before = _digests.get(path)
+    if before is None or before[0] != mark:
+        _digests[path] = mark, file_digest(path)
+    return _digests[path][1]
 
 
 class FixedRows(Shards):

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bessemer.data.readers import PREPROCESS
 from bessemer.errors import UsageError
-from bessemer.evaluate.benchmark import interleave, speedup, summarize
-from bessemer.export.inputs import PREPROCESS
 from bessemer.export.predictor import MODEL, find_export
 from bessemer.export.session import OnnxModel
+from bessemer.measure.benchmark import interleave, speedup, summarize
 from bessemer.model.state import load_model
 from bessemer.runtime import available_threads, machine
 

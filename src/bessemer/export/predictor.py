@@ -1,21 +1,18 @@
-"""An exported folder put to use: raw files in, classes and probabilities out."""
+"""An exported folder put to use: raw files in, what the model says of them out."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bessemer.artifact import MANIFEST, open_artifact
+from bessemer.data.readers import PREPROCESS, read_one
 from bessemer.data.record import Rejected
 from bessemer.errors import ArtifactError, DataError
-from bessemer.export.inputs import PREPROCESS, read_one, reader
-from bessemer.export.language import LanguagePredictor
 from bessemer.export.session import OnnxModel
+from bessemer.task import find_task
 
 MODEL = "model.onnx"
 
@@ -35,53 +32,36 @@ def find_export(path: Path) -> Path:
     )
 
 
-def open_predictor(path: Path, threads: int = 1) -> Predictor | LanguagePredictor:
-    """What puts an exported folder to use, by the task that its model was trained for."""
-    folder = find_export(path)
-    try:
-        about = json.loads((folder / PREPROCESS).read_text(encoding="utf-8"))
-    except ValueError:
-        about = None  # the predictor says what is damaged
-    if isinstance(about, dict) and about.get("task") == "language":
-        return LanguagePredictor(folder, about, threads)
-    return Predictor(path, threads)
-
-
 class Predictor:
-    """Classify raw files with an exported folder, checked against its manifest."""
+    """Raw files in, what a model says of them out, with an exported folder that is checked against its manifest.
+
+    The task that the model was trained for says how (bessemer.task.task.Predictor).
+    """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         folder = find_export(path)
         try:
             self.about: dict[str, Any] = json.loads((folder / PREPROCESS).read_text(encoding="utf-8"))
             self.modality = str(self.about.get("modality", "image"))
-            self.classes: list[str] = self.about["classes"]
-            self.read = reader(self.about, folder)
+            self._task = find_task(str(self.about.get("task", "classify"))).predictor(self.about, folder)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise ArtifactError(f"{folder / PREPROCESS}: damaged ({error})", "export the model again") from error
         except DataError as error:  # of the tokenizer
             raise ArtifactError(error.problem, "export the model again") from error
         self.model = OnnxModel(folder / MODEL, threads)
 
-    def probabilities(self, inputs: NDArray[Any]) -> NDArray[np.float64]:
-        """Probabilities (N, K) of inputs (N, ...) as the model takes them."""
-        logits = self.model.logits(inputs).astype(np.float64)
-        powers = np.exp(logits - logits.max(1, keepdims=True))
-        result: NDArray[np.float64] = powers / powers.sum(1, keepdims=True)
-        return result
-
     def predict(self, paths: list[Path], top: int = 3) -> Iterator[dict[str, Any]]:
-        """For each file its most probable classes, or the reason why it cannot be read.
-
-        Of a recording that is cut into clips, the probabilities are the mean over its clips.
-        """
+        """For each file what the model says, or the reason why it cannot be read."""
         for path in paths:
             try:
-                inputs = read_one(self.read, path)
+                inputs = read_one(self._task.read, path)
             except Rejected as fate:
                 yield {"path": str(path), "error": fate.reason}
                 continue
-            shares = self.probabilities(inputs).mean(0)
-            best = np.argsort(-shares, kind="stable")[:top]
-            ranked = [{"class": self.classes[i], "probability": float(shares[i])} for i in best]
-            yield {"path": str(path), "class": ranked[0]["class"], "top": ranked}
+            yield {"path": str(path), **self._task.answer(self.model, inputs, top)}
+
+    def told(self, result: Mapping[str, Any]) -> str:
+        """One result in words."""
+        if "error" in result:
+            return f"cannot be read: {result['error']}"
+        return self._task.told(result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,9 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from bessemer.data.blocks import blocks
 from bessemer.data.rows import Rows
 from bessemer.errors import ArtifactError
-
-BATCH, TOKEN_BATCH = 256, 64
 
 
 class OnnxModel:
@@ -52,20 +50,12 @@ class OnnxModel:
         """Whether the file takes tokens (B, T) of any length."""
         return len(self.input.shape) == 2 and isinstance(self.input.shape[1], str)
 
+    @property
+    def dtype(self) -> str:
+        """What inputs are, as numpy names it."""
+        name = str(self.input.type).removeprefix("tensor(").removesuffix(")")
+        return {"float": "float32"}.get(name, name)
+
     def shape(self) -> list[Any]:
         """Shape of the input, its batch size (and free length) as a name."""
         return list(self.input.shape)
-
-
-def blocks(inputs: Rows, of_tokens: bool) -> Iterator[NDArray[Any]]:
-    """Inputs in batches; those of tokens are smaller, and without the padding that a whole batch shares."""
-    size = TOKEN_BATCH if of_tokens else BATCH
-    for start in range(0, len(inputs), size):
-        block = inputs[start : start + size]
-        yield trimmed(block) if of_tokens else block
-
-
-def trimmed(tokens: NDArray[Any]) -> NDArray[Any]:
-    """Tokens (B, T), padded with zeros, without the last columns that hold nothing else; one column at least."""
-    used = np.flatnonzero(tokens.any(0))
-    return np.ascontiguousarray(tokens[:, : int(used[-1]) + 1 if len(used) else 1])

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
+from bessemer.compress.steps import FLOATS
 from bessemer.ledger.order import Trial
+from bessemer.report.units import Measure
 
-Measured = dict[str, Any]  # of one file: quality, bytes, seconds
-QUANTIZATION, PRUNING = "int8 quantization", "channel pruning"
+Result = dict[str, Any]  # of one file: quality (the headline measure), bytes, seconds
 
 
 def paired(differences: Sequence[float]) -> tuple[float, float | None, float | None]:
@@ -27,15 +28,14 @@ def paired(differences: Sequence[float]) -> tuple[float, float | None, float | N
     return mean, mean - half, mean + half
 
 
-def row(technique: str, stage: str, pairs: Sequence[tuple[Measured, Measured]]) -> dict[str, Any]:
+def row(technique: str, stage: str, pairs: Sequence[tuple[Result, Result]], measure: Measure) -> dict[str, Any]:
     """One row from pairs of (with, without) the technique.
 
-    quality: with minus without, positive where the technique helps (a share of samples, or bits per byte saved);
-    seconds and bytes: positive where it costs.
+    quality: what the headline measure is better by with the technique; seconds and bytes: with minus without, so
+    positive where it costs.
     """
-    gains = {
-        key: paired([one[key] - other[key] for one, other in pairs]) for key in ("quality", "seconds", "bytes")
-    }
+    gains = {key: paired([one[key] - other[key] for one, other in pairs]) for key in ("seconds", "bytes")}
+    gains["quality"] = paired([measure.gain(other["quality"], one["quality"]) for one, other in pairs])
     return {
         "technique": technique,
         "stage": stage,
@@ -50,18 +50,21 @@ def row(technique: str, stage: str, pairs: Sequence[tuple[Measured, Measured]]) 
     }
 
 
-def rows_of(trials: Mapping[Trial, dict[str, Measured]], form: str = "fp32") -> list[dict[str, Any]]:
+def rows_of(
+    trials: Mapping[Trial, dict[str, Result]], measure: Measure, form: str, last: str | None
+) -> list[dict[str, Any]]:
     """A row for each technique of the trials; `form` is the format of the chosen candidate.
 
-    Each trial has measured one file in each format that it made.
+    Each trial has measured one file in each format that it made. `last` names the step that gives the format: what
+    it bought is the difference between two files of one trial.
     """
-    pairs: dict[tuple[str, str], list[tuple[Measured, Measured]]] = {}
+    pairs: dict[tuple[str, str], list[tuple[Result, Result]]] = {}
     for trial, found in trials.items():
-        shown = form if trial.stage == "compress" else "fp32"
+        shown = form if trial.stage == "compress" else FLOATS
         if trial.technique is not None:
             base = trials[Trial(trial.stage, None, trial.round)]
             pairs.setdefault((trial.stage, trial.technique), []).append((base[shown], found[shown]))
-        elif trial.stage == "compress" and form == "int8":
-            pairs.setdefault((trial.stage, QUANTIZATION), []).append((found["int8"], found["fp32"]))
-    rows = [row(technique, stage, found) for (stage, technique), found in pairs.items()]
+        elif trial.stage == "compress" and last is not None:
+            pairs.setdefault((trial.stage, last), []).append((found[form], found[FLOATS]))
+    rows = [row(technique, stage, found, measure) for (stage, technique), found in pairs.items()]
     return sorted(rows, key=lambda one: one["stage"] != "train")

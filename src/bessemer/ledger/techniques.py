@@ -139,7 +139,7 @@ NO_TECHNIQUE: Mapping[str, tuple[str, ...]] = {
     "without it a step may not fit into memory": ("train.accumulate", "train.memory"),
     "what keeps a run safe, or the same on any machine": ("train.guard", "train.ghost_batch"),
     "what is asked of compression": ("compress.contract", "compress.search", "compress.prefer"),
-    "known to bessemer.ledger.trials": ("compress.ladder", "compress.formats"),
+    "known to bessemer.ledger.trials": ("compress.ladder", "compress.candidates", "compress.formats"),
     "training of candidates, whose techniques are not looked at one by one": ("compress.train",),
 }
 

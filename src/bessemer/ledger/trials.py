@@ -9,44 +9,55 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from bessemer import __version__
 from bessemer.artifact import Artifact
-from bessemer.compress.quantize import quantize
+from bessemer.compress.steps import FLOATS, Plan, Step
+from bessemer.compress.steps import without as steps_without
 from bessemer.data.order import key
-from bessemer.data.split import take_count
-from bessemer.data.tokenize import load_tokenizer
-from bessemer.export.inputs import TOKENIZER
 from bessemer.export.onnx import export_onnx
 from bessemer.export.session import OnnxModel
 from bessemer.ledger.order import Trial
-from bessemer.ledger.rows import PRUNING, Measured
+from bessemer.ledger.rows import Result
 from bessemer.ledger.techniques import without
-from bessemer.model.gpt import GPT
 from bessemer.model.state import load_model
 from bessemer.recipe import Recipe
 from bessemer.runtime import use
-from bessemer.stages.compress import candidate_dependencies, pruned_and_distilled
+from bessemer.stages.candidate import RunLab, begun, carry_out
 from bessemer.stages.context import Context
-from bessemer.stages.language import score_file
-from bessemer.stages.train import train_parent
+from bessemer.stages.evaluate import Evaluated
+from bessemer.stages.train import Trained, parent_of, train_parent
+from bessemer.stages.train import settings as settings_of
 
 RESULT = "trial.json"
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The candidate that ships: the share of channels it keeps, and its format."""
+    """The steps of the candidate that ships."""
 
-    keep: float
-    format: str
+    steps: tuple[Step, ...]
+
+    @property
+    def before(self) -> tuple[Step, ...]:
+        """The steps in front of the one that gives the format."""
+        return self.steps[:-1] if self.steps and self.steps[-1].form else self.steps
+
+    @property
+    def last(self) -> str | None:
+        """The technique of the step that gives the format; None where floats ship."""
+        return self.steps[-1].technique if self.steps and self.steps[-1].form else None
+
+    @property
+    def form(self) -> str:
+        """The format that ships."""
+        return (self.steps[-1].form if self.steps else None) or FLOATS
 
 
 def seed_of(recipe: Recipe, number: int) -> int:
@@ -56,13 +67,13 @@ def seed_of(recipe: Recipe, number: int) -> int:
 
 def obtain(context: Context, trial: Trial, chosen: Chosen | None) -> tuple[Artifact, bool]:
     """The trial's artifact, and whether it was there before; the context has the recipe with all techniques."""
-    recipe, technique, keep = context.recipe, trial.technique, chosen.keep if chosen else 1.0
-    if technique == PRUNING:
-        keep = 1.0
-    elif technique is not None:
+    recipe, technique, steps = context.recipe, trial.technique, chosen.steps if chosen else ()
+    if technique is not None and trial.stage == "train":
         other = without(recipe, technique)
         assert other is not None
         recipe = other
+    elif technique is not None:
+        steps = steps_without(steps, technique)
     recipe = recipe.model_copy(update={"seed": seed_of(recipe, trial.round)})
     context = replace(context, recipe=recipe)
 
@@ -72,12 +83,15 @@ def obtain(context: Context, trial: Trial, chosen: Chosen | None) -> tuple[Artif
         use(context.runtime)
         import_module("torch._dynamo")  # the first optimizer imports it, which no technique shall pay for
         here, label = replace(context, out=out, work=work), name_of(trial)
-        measured = train(here, label) if trial.stage == "train" else compress(here, keep, label)
+        measured = try_training(here, label) if trial.stage == "train" else try_steps(here, steps, label)
         (out / RESULT).write_text(json.dumps(measured, indent=1), encoding="utf-8")
 
-    depends = _training(context) if trial.stage == "train" else _rung(context, keep)
-    depends = {"version": __version__, "of": trial.stage, "processes": context.processes, **depends}
-    return context.cache.obtain("trial", depends, make)
+    settings = {"of": trial.stage, "processes": context.processes, **settings_of(recipe)}
+    inputs = {"prepare": context.inputs["prepare"]}
+    if trial.stage == "compress":
+        settings |= {"steps": Plan(steps).settings(), "parent_file": Evaluated(context.inputs).file_digest}
+        inputs["train"] = context.inputs["train"]
+    return context.cache.obtain("trial", settings, make, inputs)
 
 
 def name_of(trial: Trial) -> str:
@@ -86,68 +100,35 @@ def name_of(trial: Trial) -> str:
     return f"{trial.stage} {what}, seed {trial.round + 1}"
 
 
-def _training(context: Context) -> dict[str, Any]:
-    """All that a training depends on."""
-    recipe = context.recipe
-    return {
-        "versions": context.versions,
-        "inputs": {"prepare": context.inputs["prepare"].digest},
-        "task": recipe.task,
-        "model": recipe.model.model_dump(),
-        "train": recipe.train.model_dump(exclude={"checkpoint_seconds"}),
-        "augment": recipe.augment.model_dump(),
-        "seed": recipe.seed,
-    }
-
-
-def _rung(context: Context, keep: float) -> dict[str, Any]:
-    """All that a rung depends on."""
-    config = context.recipe.compress
-    assert config is not None
-    return candidate_dependencies(context, config, keep)
-
-
-def train(context: Context, label: str) -> dict[str, Measured]:
+def try_training(context: Context, label: str) -> dict[str, Result]:
     """A parent, as the recipe of this context says."""
     began = time.perf_counter()
-    result = train_parent(context, label)
+    result = Trained(train_parent(context, label, None))
     seconds = time.perf_counter() - began
-    return {"fp32": {**measure(context, load_model(result / "model"), "fp32"), "seconds": seconds}}
+    return {FLOATS: {**measure(context, load_model(result.model), FLOATS), "seconds": seconds}}
 
 
-def compress(context: Context, keep: float, label: str) -> dict[str, Measured]:
-    """A rung: pruned, trained under the parent, and the same in integers where the recipe asks for them."""
-    config, samples = context.recipe.compress, context.dataset().split("train")
-    assert config is not None
-    began = time.perf_counter()
-    _, network = pruned_and_distilled(context, config, keep, samples, label)
-    seconds = time.perf_counter() - began
-    found = {"fp32": {**measure(context, network, "fp32"), "seconds": seconds}}
-    if "int8" in config.formats:
+def try_steps(context: Context, steps: Sequence[Step], label: str) -> dict[str, Result]:
+    """A candidate: measured in floats and, where its last step gives another format, in that too."""
+    lab = RunLab(context, label, None, context.work)
+    made, found, seconds = begun(context, None), {}, 0.0
+    chosen = Chosen(tuple(steps))
+    for part, form in ((chosen.before, FLOATS), (chosen.steps[len(chosen.before) :], chosen.form)):
+        if not part and form in found:
+            continue
         began = time.perf_counter()
-        some = take_count(samples.labels, samples.ids, config.calibration, context.recipe.seed)
-        integer, _ = quantize(network, torch.from_numpy(samples.inputs[some]))
+        made = carry_out(Plan(tuple(part)), made, lab)
         seconds += time.perf_counter() - began
-        found["int8"] = {**measure(context, integer, "int8"), "seconds": seconds}
+        found[form] = {**measure(context, made.network, form), "seconds": seconds}
     return found
 
 
-def measure(context: Context, network: nn.Module, form: str) -> Measured:
-    """Quality on the validation split (higher is better) and bytes of the exported file.
-
-    Quality is accuracy, of a language model bits per byte with a minus.
-    """
-    dataset = context.dataset()
+def measure(context: Context, network: nn.Module, form: str) -> Result:
+    """The headline measure on the validation split, and bytes of the exported file."""
+    task, dataset = context.task, context.dataset()
     path = context.work / f"{form}.onnx"
-    if isinstance(network, GPT):
-        held_out = dataset.windows("validation", network.context)
-    else:
-        held_out = dataset.split("validation")
+    parent = load_model(parent_of(context.inputs).model)
+    held_out = task.samples(dataset, "validation", parent)
     export_onnx(network, torch.from_numpy(held_out.inputs[:2]), path)
-    session = OnnxModel(path, context.runtime.threads)
-    if isinstance(network, GPT):
-        tokenizer = load_tokenizer(context.inputs["prepare"].path / TOKENIZER)
-        quality = -score_file(session, held_out, tokenizer, dataset.about["end"]).bits_per_byte
-    else:
-        quality = float((session.logits(held_out.inputs).argmax(1) == held_out.labels).mean())
-    return {"quality": quality, "bytes": path.stat().st_size}
+    records = task.records(OnnxModel(path, context.runtime.threads), held_out, dataset)
+    return {"quality": task.value(records), "bytes": path.stat().st_size}

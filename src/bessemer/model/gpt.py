@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bessemer.model.attention import causal_attention
+from bessemer.model.encoder import ChannelGroup
 
 ROTARY_BASE = 10_000.0
 INIT_STD = 0.02
@@ -69,6 +70,8 @@ class ShortConvolution(nn.Module):
     projections of attention; the shortcut is of Allen-Zhu, "Physics of language models: part 4.1", 2025.
     """
 
+    is_leaf = True  # in floats
+
     def __init__(self, channels: int, size: int) -> None:
         super().__init__()
         bound = size**-0.5
@@ -84,22 +87,36 @@ class ShortConvolution(nn.Module):
         return x
 
 
-class CausalAttention(nn.Module):
-    """Multi-head attention to the positions up to one's own."""
+class Angles(nn.Module):
+    """By how much the pairs of each position are turned."""
 
-    def __init__(self, width: int, heads: int, convolution: int = 0) -> None:
+    is_leaf = True  # one piece for quantization: what it does depends on lengths
+    cosines: Tensor
+    sines: Tensor
+
+    def __init__(self, length: int, width: int) -> None:
+        super().__init__()
+        cosines, sines = rotary_table(length, width)
+        self.register_buffer("cosines", cosines, persistent=False)
+        self.register_buffer("sines", sines, persistent=False)
+
+    def forward(self, tokens: Tensor, start: int = 0) -> tuple[Tensor, Tensor]:
+        """Cosines and sines (T, E/2) for tokens (B, T) whose first position is `start`."""
+        stop = start + tokens.shape[1]
+        return self.cosines[start:stop], self.sines[start:stop]
+
+
+class Mixing(nn.Module):
+    """Queries, keys and values side by side (B, T, 3D) to mixed values (B, T, D), causally."""
+
+    is_leaf = True  # in floats: its products are of activations alone
+
+    def __init__(self, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query_key_value = nn.Linear(width, 3 * width, bias=False)
-        self.convolution = ShortConvolution(3 * width, convolution) if convolution else None
-        self.out = nn.Linear(width, width, bias=False)
 
-    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], cache: Cache | None = None) -> Tensor:
-        """Features (B, T, D); with a cache they go on from what it holds."""
-        batch, time, width = x.shape
-        joint: Tensor = self.query_key_value(x)
-        if self.convolution is not None:
-            joint = self.convolution(joint, cache)
+    def forward(self, joint: Tensor, angles: tuple[Tensor, Tensor], cache: Cache | None = None) -> Tensor:
+        batch, time, width = joint.shape[0], joint.shape[1], joint.shape[2] // 3
         query, key, value = joint.reshape(batch, time, 3, self.heads, -1).unbind(2)  # each (B, T, H, E)
         shape = (query.shape[-1],)
         query, key = (F.rms_norm(x, shape).to(value.dtype) for x in (query, key))
@@ -111,9 +128,27 @@ class CausalAttention(nn.Module):
             mixed = causal_attention(query, key, value)
         else:  # each new position sees all old ones and the new ones up to itself
             past = key.shape[2] - time
-            seen = torch.ones(time, key.shape[2], dtype=torch.bool, device=x.device).tril(past)
+            seen = torch.ones(time, key.shape[2], dtype=torch.bool, device=joint.device).tril(past)
             mixed = F.scaled_dot_product_attention(query, key, value, seen)
-        result: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, time, width))
+        return mixed.transpose(1, 2).reshape(batch, time, width)
+
+
+class CausalAttention(nn.Module):
+    """Multi-head attention to the positions up to one's own."""
+
+    def __init__(self, width: int, heads: int, convolution: int = 0) -> None:
+        super().__init__()
+        self.mixing = Mixing(heads)
+        self.query_key_value = nn.Linear(width, 3 * width, bias=False)
+        self.convolution = ShortConvolution(3 * width, convolution) if convolution else None
+        self.out = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], cache: Cache | None = None) -> Tensor:
+        """Features (B, T, D); with a cache they go on from what it holds."""
+        joint: Tensor = self.query_key_value(x)
+        if self.convolution is not None:
+            joint = self.convolution(joint, cache)
+        result: Tensor = self.out(self.mixing(joint, angles, cache))
         return result
 
 
@@ -140,8 +175,6 @@ class GPT(nn.Module):
     """Embedding, blocks, norm and head."""
 
     dynamic_length = True
-    cosines: Tensor
-    sines: Tensor
 
     def __init__(
         self,
@@ -164,9 +197,7 @@ class GPT(nn.Module):
         self.norm = nn.LayerNorm(width, bias=False)
         self.head = nn.Linear(width, vocabulary, bias=False)
         self.head.weight = self.tokens.weight
-        cosines, sines = rotary_table(context, width // heads)
-        self.register_buffer("cosines", cosines, persistent=False)
-        self.register_buffer("sines", sines, persistent=False)
+        self.angles = Angles(context, width // heads)
         self._start()
 
     def _start(self) -> None:
@@ -182,13 +213,21 @@ class GPT(nn.Module):
         """Names of the modules whose outputs are added to a shortcut, block by block."""
         return [[f"blocks.{index}.attention", f"blocks.{index}.down"] for index in range(len(self.blocks))]
 
+    def channel_groups(self) -> list[ChannelGroup]:
+        """What can be pruned: neurons of each feed-forward network."""
+        groups: list[ChannelGroup] = []
+        for index, block in enumerate(self.blocks):
+            assert isinstance(block, DecoderBlock)
+            name, neurons = f"blocks.{index}", list(range(block.up.out_features))
+            groups.append([(f"{name}.up", "out", neurons, neurons), (f"{name}.down", "in", neurons, neurons)])
+        return groups
+
     def features(self, tokens: Tensor, caches: list[Cache] | None = None) -> Tensor:
         """What the head sees, (B, T, D)."""
         start = 0
         if caches and caches[0].keys is not None:
             start = caches[0].keys.shape[2]
-        stop = start + tokens.shape[1]
-        angles = self.cosines[start:stop], self.sines[start:stop]
+        angles = self.angles(tokens, start)
         x = self.dropout(self.tokens(tokens.to(torch.int64)))
         for index, block in enumerate(self.blocks):
             x = block(x, angles, caches[index] if caches else None)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+NARROW = 8  # channels: what a vector of AVX2 holds
+
 
 class Front(nn.Module):
     """The first layer of a model: raw inputs to normalized floats.
@@ -64,6 +66,22 @@ class GhostBatchNorm2d(nn.BatchNorm2d):
                 variance = inverse_std.detach().double() ** -2 - self.eps
                 self.pending.append((mean.detach().double(), variance))
         return out[0] if len(out) == 1 else torch.cat(out)
+
+
+class Projection(nn.Conv2d):
+    """A 1x1 convolution that may skip rows and columns.
+
+    oneDNN's backward pass of one with a stride writes past its buffers on processors without AVX-512 where there
+    are fewer than 8 input channels, and the process dies. Skipping first and multiplying then is the same.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__(inputs, outputs, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.in_channels >= NARROW:
+            return super().forward(x)
+        return F.conv2d(x[:, :, :: self.stride[0], :: self.stride[1]], self.weight, self.bias)
 
 
 def ghost_layers(model: nn.Module) -> Iterator[GhostBatchNorm2d]:

@@ -29,6 +29,9 @@ from bessemer.errors import UsageError
 ADDITIONS = (operator.add, operator.iadd, torch.add)
 RELU_FUNCTIONS = (F.relu, torch.relu, F.relu_)
 LEAVES = (nn.Conv2d, nn.Linear)
+# Processors without 8-bit dot products (VNNI, AMX) add two products in 16 bits, which overflow with weights of 8
+# bits and saturate in silence. With 7 bits they cannot. ONNX Runtime calls it reduce_range.
+FULL, REDUCED = 127, 63
 PASSING_LAYERS = (nn.Flatten, nn.Identity, nn.Dropout, nn.Unflatten)
 PASSING_CALLS = (torch.flatten, torch.reshape, F.dropout, "flatten", "view", "reshape", "contiguous")
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
@@ -80,16 +83,16 @@ class IntegerLayer(nn.Module):
     bias: Tensor
     bias_scale: Tensor
 
-    def __init__(self, layer: nn.Module, input_scale: Tensor) -> None:
+    def __init__(self, layer: nn.Module, input_scale: Tensor, limit: int = FULL) -> None:
         super().__init__()
         assert isinstance(layer, LEAVES)
-        weight, scale = quantize_weight(layer.weight.detach())
+        weight, scale = quantize_weight(layer.weight.detach(), limit)
         bias = layer.bias.detach() if layer.bias is not None else torch.zeros(len(weight))
         bias_scale = scale * input_scale
         self.register_buffer("weight", weight)
         self.register_buffer("weight_scale", scale)
-        limit = 2**31 - 128  # the largest float32 below 2^31
-        self.register_buffer("bias", (bias / bias_scale).round().clamp(-limit, limit).to(torch.int32))
+        most = 2**31 - 128  # the largest float32 below 2^31
+        self.register_buffer("bias", (bias / bias_scale).round().clamp(-most, most).to(torch.int32))
         self.register_buffer("bias_scale", bias_scale)
         self.call: dict[str, Any] | None = None
         if isinstance(layer, nn.Conv2d):
@@ -120,12 +123,12 @@ class IntegerEmbedding(nn.Module):
         return rows * F.embedding(ids, self.weight_scale.unsqueeze(1))
 
 
-def quantize_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """int8 weights in -127 to 127 and one scale per output channel, symmetric about zero."""
+def quantize_weight(weight: Tensor, limit: int = FULL) -> tuple[Tensor, Tensor]:
+    """int8 weights in -limit to limit and one scale per output channel, symmetric about zero."""
     largest = weight.flatten(1).abs().amax(1)
-    scale = torch.where(largest > 0, largest / 127, torch.ones_like(largest))
+    scale = torch.where(largest > 0, largest / limit, torch.ones_like(largest))
     shaped = scale.reshape(-1, *[1] * (weight.ndim - 1))
-    return (weight / shaped).round().clamp(-127, 127).to(torch.int8), scale
+    return (weight / shaped).round().clamp(-limit, limit).to(torch.int8), scale
 
 
 def trace(model: nn.Module) -> fx.GraphModule:
@@ -133,13 +136,14 @@ def trace(model: nn.Module) -> fx.GraphModule:
 
     Raises UsageError where the model's Python cannot be traced.
     """
-    from bessemer.model.encoder import Grams, set_packing
+    from bessemer.model.encoder import set_packing
     from bessemer.model.layers import Front
 
     class Tracer(fx.Tracer):
         def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-            known = (*LEAVES, *POOLS, nn.modules.batchnorm._BatchNorm, Front, Grams)
-            return isinstance(module, known) or super().is_leaf_module(module, name)
+            known = (*LEAVES, *POOLS, nn.modules.batchnorm._BatchNorm, Front)
+            leaf = isinstance(module, known) or getattr(module, "is_leaf", False)
+            return leaf or super().is_leaf_module(module, name)
 
     model = model.eval()
     set_packing(model, False)
@@ -213,8 +217,13 @@ def _is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
     return node.target in RELU_FUNCTIONS
 
 
-def insert_points(graph: fx.GraphModule, scales: dict[str, tuple[float, int]]) -> fx.GraphModule:
-    """Round activations behind the named nodes, and turn the layers that read them into integer layers."""
+def insert_points(
+    graph: fx.GraphModule, scales: dict[str, tuple[float, int]], limit: int = FULL
+) -> fx.GraphModule:
+    """Round activations behind the named nodes, and turn the layers that read them into integer layers.
+
+    Their weights are integers from -limit to limit.
+    """
     nodes = {node.name: node for node in graph.graph.nodes}
     for name, (scale, zero) in scales.items():
         node = nodes[name]
@@ -230,7 +239,7 @@ def insert_points(graph: fx.GraphModule, scales: dict[str, tuple[float, int]]) -
         if node.op == "call_module" and isinstance(modules[node.target], LEAVES):
             source = modules.get(str(_giver(node.args[0], modules).target))
             if isinstance(source, QuantizePoint):
-                graph.add_submodule(node.target, IntegerLayer(modules[node.target], source.scale))
+                graph.add_submodule(node.target, IntegerLayer(modules[node.target], source.scale, limit))
     graph.recompile()
     return graph
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bessemer.model.layers import Front, GhostBatchNorm2d, Normalize
+from bessemer.model.layers import Front, GhostBatchNorm2d, Normalize, Projection
 
 
 class BasicBlock(nn.Module):
@@ -24,7 +24,7 @@ class BasicBlock(nn.Module):
         self.norm2 = GhostBatchNorm2d(outputs)
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or inputs != outputs:
-            projection = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+            projection = Projection(inputs, outputs, stride)
             self.shortcut = nn.Sequential(projection, GhostBatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:

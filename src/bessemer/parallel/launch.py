@@ -31,6 +31,7 @@ def launch(module: str, arguments: list[str], processes: int, log: Path, watch: 
     command += [f"--max-restarts={MAX_RESTARTS}", "--module", module, *arguments]
     threads = max(1, available_threads() // processes)
     environment = {**os.environ, **FRESH_STORE, "OMP_NUM_THREADS": str(threads), LAUNCHER: str(os.getpid())}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # so ranks find what is found here
     with log.open("ab") as out:
         # A session of its own: Ctrl-C in the terminal reaches the ranks once, through the lines below.
         group = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)

@@ -7,19 +7,17 @@ from typing import Any
 
 from bessemer.artifact import Artifact
 
+FORMAT = 2  # of report.json
 EMPTY: dict[str, Any] = {
     "data": {},
     "baseline": None,
     "metrics": {},
-    "classes": {},
-    "confusion": {},
     "sizes": {},
     "latency": {},
     "contract": None,
     "parity": {},
     "curves": {},
     "training": {},
-    "mistakes": [],
     "ledger": [],
     "decisions": {},
 }
@@ -34,6 +32,7 @@ def assemble(
 ) -> dict[str, Any]:
     """The whole report; each artifact's `facts.json` is its part."""
     report: dict[str, Any] = {
+        "format": FORMAT,
         "version": version,
         "name": recipe["name"],
         "recipe": dict(recipe),

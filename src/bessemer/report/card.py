@@ -7,63 +7,32 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from bessemer.report import facts, language, ledger, yardstick
+from bessemer.report import facts, ledger, yardstick
 from bessemer.report import format as say
 
 SIGNS = "\\`*_[]|#"  # what Markdown would act on
-# What `predict` is given, and what the ONNX file takes.
-INPUTS = {
-    "image": (
-        "photo.png",
-        "`inputs` is uint8 (batch, height, width, channels): images of {shape} (height × width × channels), "
-        "values 0 to 255, not normalized.",
-    ),
-    "text": (
-        "letter.txt",
-        "`inputs` is int32 (batch, tokens): the ids that `tokenizer.json` gives to the cleaned text, at most "
-        "{longest}, padded with 0 at the end.",
-    ),
-    "audio": (
-        "word.wav",
-        "`inputs` is int16 (batch, samples): one channel at {rate} samples a second, clips of {seconds} s. The "
-        "spectrogram is computed inside the model.",
-    ),
-}
-LANGUAGE_COMMAND = (
-    "```sh\nbessemer predict RUN letter.txt   # bits per byte of a text, and how it could go on\n```"
-)
-LANGUAGE_INPUT = (
-    "`inputs` is int32 (batch, length): the ids that `tokenizer.json` gives to a text, after the end of another, "
-    "at most as many as the model's context (`preprocess.json` has both). "
-    "`logits` is (batch, length, vocabulary): what could follow each token."
-)
 PYTHON = """```python
 import onnxruntime
 
 model = onnxruntime.InferenceSession("export/onnx/model.onnx")
 (logits,) = model.run(None, {model.get_inputs()[0].name: inputs})
 ```"""
-FRONT = ("accuracy", "precision", "recall", "f1", "bits_per_byte", "perplexity")  # metrics of the front matter
-LISTED = 30  # classes that the card names; the others are counted
 
 
 def model_card(report: dict[str, Any]) -> str:
     """The card of the shipped model, or of the parent where nothing shipped."""
+    none = facts.asks_nothing(report)
     body = [
         f"# {text(report.get('name', 'model'))}",
         facts.headline(report),
-        *(
-            []
-            if facts.is_language(report)
-            else [f"Contract: **{facts.verdict(report).removeprefix('contract ')}**."]
-        ),
+        *([] if none else [f"Contract: **{facts.verdict(report).removeprefix('contract ')}**."]),
         *(f"**Mind:** {text(warning)}" for warning in yardstick.warnings(report)),
         *_section("Results", _results(report)),
-        *([] if facts.is_language(report) else _section("Contract", _contract(report))),
+        *([] if none else _section("Contract", _contract(report))),
         *_section("What it does", _task(report)),
         *_section("How to use it", _use(report)),
         *_section("Training data", _data(report)),
-        *([] if facts.is_language(report) else _section("How it was made", _ledger(report))),
+        *([] if none else _section("How it was made", _ledger(report))),
         *_section("Limits", _limits(report)),
         *_section("Parity", _parity(report)),
         *_section("Measured on", _machine(report)),
@@ -81,13 +50,13 @@ def text(value: object) -> str:
 def _front(report: dict[str, Any]) -> str:
     """The front matter. Strings are written as JSON, which is YAML that needs no further quoting."""
     name, source = str(report.get("name", "model")), str((report.get("data") or {}).get("source", "unknown"))
-    task = "text-generation" if facts.is_language(report) else f"{facts.modality(report)}-classification"
+    task = str(_told(report).get("pipeline_tag") or "other")
     lines = ["---", "library_name: onnx", f"pipeline_tag: {task}"]
     lines += ["tags:", "- bessemer", "- onnx"]
     kind = (facts.chosen(report) or {}).get("format")
     lines += [f"- {json.dumps(str(kind))}"] if kind else []
     metrics = facts.part(report, "metrics", _role(report))
-    values = {key: (metrics.get(key) or {}).get("value") for key in FRONT}
+    values = {one.name: (metrics.get(one.name) or {}).get("value") for one in facts.measures(report)}
     values = {key: value for key, value in values.items() if say.known(value)}
     if values:
         lines += ["model-index:", f"- name: {json.dumps(name)}", "  results:", "  - task:"]
@@ -99,9 +68,12 @@ def _front(report: dict[str, Any]) -> str:
 
 
 def _role(report: dict[str, Any]) -> str:
-    if facts.is_language(report):
-        return "shipped" if language.metric(report, "shipped") else "parent"
-    return "parent" if facts.accuracy(report, "shipped") is None else "shipped"
+    return "parent" if facts.value(report, "shipped") is None else "shipped"
+
+
+def _told(report: dict[str, Any]) -> dict[str, Any]:
+    """What the task says of its model for the card."""
+    return report.get("card") or {}
 
 
 def _section(title: str, blocks: Iterable[str]) -> list[str]:
@@ -135,36 +107,16 @@ def _contract(report: dict[str, Any]) -> list[str]:
 
 
 def _task(report: dict[str, Any]) -> list[str]:
-    if facts.is_language(report):
-        return language.task(report)
-    data = report.get("data") or {}
-    names = [text(name) for name in data.get("classes") or []]
-    if not names:
-        return [f"The classes are {say.NOT_MEASURED}."]
-    listed = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
-    kind = {"text": "texts", "audio": "recordings"}.get(facts.modality(report), "images")
-    return [f"It sorts {kind} into {say.plural(len(names), 'class')}: {listed}."]
+    return [text(line) for line in _told(report).get("does") or [f"What it does is {say.NOT_MEASURED}."]]
 
 
 def _use(report: dict[str, Any]) -> list[str]:
     """The command for raw files, and the input of the ONNX file for those who prepare it themselves."""
-    if facts.is_language(report):
-        return [LANGUAGE_COMMAND, PYTHON, LANGUAGE_INPUT]
-    example, tensor = INPUTS.get(facts.modality(report), INPUTS["image"])
-    data = report.get("data") or {}
-    settings = ((report.get("recipe") or {}).get("data") or {}).get(facts.modality(report)) or {}
-    known = {
-        "shape": " × ".join(map(str, data.get("image") or [])) or "unknown size",
-        "longest": settings.get("max_tokens", "the recipe's max_tokens"),
-        "rate": say.count(data.get("rate") or settings.get("rate")),
-        "seconds": data.get("seconds") or settings.get("seconds") or "the prepared number of",
-    }
-    command = f"```sh\nbessemer predict RUN {example}   # classes and probabilities of raw files\n```"
-    return [
-        command,
-        PYTHON,
-        tensor.format(**known) + " `preprocess.json` says it in full; `logits` is one row a sample.",
-    ]
+    use = _told(report).get("use") or {}
+    command = (
+        f"```sh\nbessemer predict RUN {use.get('example', 'FILE')}   # {use.get('says', 'what it says')}\n```"
+    )
+    return [command, PYTHON, *([str(use["tensors"])] if use.get("tensors") else [])]
 
 
 def _data(report: dict[str, Any]) -> list[str]:
@@ -200,11 +152,13 @@ def _labels(data: dict[str, Any]) -> list[str]:
 
 
 def _ledger(report: dict[str, Any]) -> list[str]:
+    measure = facts.headline_measure(report)
+    unit = measure.unit
     rows = [
         [
             text(line.get("technique", "")),
             text(line.get("stage", "")),
-            say.points(line.get("quality"), sign=True),
+            unit.change(line.get("quality")),
             say.size(line.get("bytes"), sign=True),
             say.milliseconds(line.get("latency_ms"), sign=True),
         ]
@@ -212,18 +166,13 @@ def _ledger(report: dict[str, Any]) -> list[str]:
     ]
     if not rows:
         return [f"The ledger was {say.NOT_RUN}."]
-    return [_table(["technique", "stage", "accuracy", "size", "latency"], rows)]
+    return [_table(["technique", "stage", measure.label, "size", "latency"], rows)]
 
 
 def _limits(report: dict[str, Any]) -> list[str]:
-    """What the figures do not cover, and the classes that the model knows least."""
+    """What the figures do not cover, and what the task says of its model's weaknesses."""
     known = "The figures hold for data like the test split. Other data is not measured."
-    if facts.is_language(report):
-        return [f"{known} What it writes sounds like its data and need not be true."]
-    rows = [one for one in (report.get("classes") or {}).get(_role(report)) or [] if say.known(one.get("f1"))]
-    worst = sorted(rows, key=lambda one: float(one["f1"]))[:3]
-    named = ", ".join(f"{text(one['name'])} ({say.percent(one['f1'])})" for one in worst)
-    return [known, f"Lowest F1 by class: {named}."] if named else [known]
+    return [known, *(text(line) for line in _told(report).get("limits") or [])]
 
 
 def _parity(report: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
-from bessemer.report import facts, language, training
+from bessemer.report import facts, training
 from bessemer.report import format as say
 from bessemer.report.drawing import BAD, CARD, GOOD, INK, LINE, MUTED, PARENT, SHIPPED, THIRD, draw, short, thin
 from bessemer.report.ledger import steps
@@ -74,20 +74,18 @@ def _waterfall(axes: Any, title: str, steps: list[tuple[str, float]], ends: list
 
 
 def learning_curves(report: dict[str, Any]) -> str:
-    """Training loss and validation accuracy of the parent and of every fine-tuned candidate."""
+    """Training loss and validation of the parent and of every fine-tuned candidate."""
     curves = report.get("curves") or {}
-    chosen = str((facts.chosen(report) or {}).get("name", ""))
+    fits = (facts.chosen(report) or {}).get("curve")
     lines = [(name, line, MUTED) for name, line in (curves.get("candidates") or {}).items() if line]
-    # The name of a candidate is its curve's name and then its format; the longest that fits is the one.
-    fits = max((name for name, _, _ in lines if chosen.startswith(name)), key=len, default=None)
     lines = [(name, line, SHIPPED if name == fits else color) for name, line, color in lines]
     lines = sorted(lines, key=lambda item: item[0] == fits)
     lines += [("parent", curves["parent"], PARENT)] if curves.get("parent") else []
     if not lines:
         return ""
-    told = (
-        (f"validation {language.LABEL}", -1.0) if facts.is_language(report) else ("validation accuracy [%]", 100.0)
-    )
+    measure = facts.headline_measure(report)
+    unit = f" [{measure.unit.sign}]" if measure.unit.sign else ""
+    told = (f"validation {measure.label}{unit}", measure.unit.scale)
     happened = (report.get("training") or {}).get("parent") or {}
 
     def paint(figure: Any) -> None:

@@ -22,8 +22,8 @@ Series = dict[str, list[tuple[int, float]]]  # step and value by the name of a s
 class Events(Tracker):
     """One TensorBoard run for the parent and one for each candidate, below `folder`."""
 
-    def __init__(self, folder: Path, is_language: bool) -> None:
-        self.folder, self.is_language = folder, is_language
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._writers: dict[str, Any] = {}
 
     def begin(self, name: str, step: int) -> None:
@@ -35,7 +35,7 @@ class Events(Tracker):
     def point(self, name: str, step: int, values: Mapping[str, float | None]) -> None:
         if name not in self._writers:
             self._open(name, step)
-        for key, value in scalars(values, self.is_language).items():
+        for key, value in scalars(values).items():
             self._writers[name].add_scalar(key, value, step)
         self._writers[name].flush()
 
@@ -51,7 +51,7 @@ class Events(Tracker):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
                 self._open(name, 0)
                 for point in points:
-                    for key, value in scalars(point, self.is_language).items():
+                    for key, value in scalars(point).items():
                         self._writers[name].add_scalar(key, value, point["step"])
         self.close()
 
@@ -62,7 +62,7 @@ class Events(Tracker):
     def _series(self, points: list[dict[str, Any]]) -> Series:
         series: Series = {}
         for point in points:
-            for key, value in scalars(point, self.is_language).items():
+            for key, value in scalars(point).items():
                 series.setdefault(key, []).append((point["step"], float(np.float32(value))))
         return series
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bessemer.report import format as say
-from bessemer.report import language
+from bessemer.report.units import PLAIN, Measure, measure_from
 
 Report = dict[str, Any]
 ROLES = ("parent", "shipped")
+DROP = "max_drop"  # the term that speaks of the headline measure
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,30 @@ def modality(report: Report) -> str:
     return str((report.get("data") or {}).get("modality") or "image")
 
 
-def is_language(report: Report) -> bool:
-    """Whether the run trained a language model."""
-    return bool((report.get("recipe") or {}).get("task") == "language")
+def measures(report: Report) -> list[Measure]:
+    """What the task of the run measures, the headline first."""
+    return [measure_from(one) for one in report.get("measures") or []] or [Measure("quality", "quality", PLAIN)]
+
+
+def headline_measure(report: Report) -> Measure:
+    """The measure that the contract, the curves and the ledger speak of."""
+    return measures(report)[0]
+
+
+def metric(report: Report, role: str, name: str = "") -> dict[str, Any]:
+    """A measure of one model on the test split, by default the headline; empty where it was not measured."""
+    return part(report, "metrics", role).get(name or headline_measure(report).name) or {}
+
+
+def value(report: Report, role: str) -> float | None:
+    """The headline measure of one model on the test split."""
+    found = metric(report, role).get("value")
+    return float(found) if say.known(found) else None
+
+
+def sample_noun(report: Report) -> str:
+    """What one row of a batch is called."""
+    return str(report.get("sample_noun") or "sample")
 
 
 def contract(report: Report) -> dict[str, Any]:
@@ -72,12 +94,18 @@ def chosen(report: Report) -> dict[str, Any] | None:
 
 def verdict(report: Report) -> str:
     """`contract met`, `contract refused`, `contract not judged yet`, `not run`, or `no contract` can be."""
-    if is_language(report):
+    if asks_nothing(report):
         return say.NO_CONTRACT
     if not contract(report):
         return say.NOT_RUN
     met = contract(report).get("met")
     return "contract not judged yet" if met is None else "contract met" if met else "contract refused"
+
+
+def asks_nothing(report: Report) -> bool:
+    """Whether the recipe ships the parent as it is."""
+    recipe = report.get("recipe") or {}
+    return "compress" in recipe and recipe["compress"] is None
 
 
 def batches(report: Report) -> list[str]:
@@ -99,12 +127,6 @@ def median(report: Report, role: str, batch: str | None) -> float | None:
     return float(value) if say.known(value) else None
 
 
-def accuracy(report: Report, role: str) -> float | None:
-    """Accuracy on the test split, as a share."""
-    value = (part(report, "metrics", role).get("accuracy") or {}).get("value")
-    return float(value) if say.known(value) else None
-
-
 def size_ratio(report: Report) -> float | None:
     """How many times smaller the shipped file is."""
     parent, shipped = (part(report, "sizes", role).get("bytes") for role in ROLES)
@@ -122,20 +144,20 @@ def speedup(report: Report) -> float | None:
 
 def headline(report: Report) -> str:
     """The result of the run in one or two sentences."""
-    if is_language(report):
-        return language.headline(report)
     if contract(report) and contract(report).get("met") is False:
         return _refused(report)
     if contract(report) and contract(report).get("met") is None:
         return (
             f"{contract(report).get('chosen')} meets the contract on the validation split; export will judge it."
         )
-    if accuracy(report, "shipped") is not None:
+    measure, parent, shipped = headline_measure(report), value(report, "parent"), value(report, "shipped")
+    if shipped is not None and not asks_nothing(report):
         return _shipped(report)
-    value = accuracy(report, "parent")
-    if value is None:
+    if shipped is not None:
+        return f"The model reaches {measure.words(shipped)} on the test split. It ships as it was trained."
+    if parent is None:
         return "No model is measured yet."
-    return f"The parent reaches {say.percent(value)} accuracy on the test split. Compression was not run."
+    return f"The parent reaches {measure.words(parent)} on the test split. Compression was not run."
 
 
 def _shipped(report: Report) -> str:
@@ -145,18 +167,18 @@ def _shipped(report: Report) -> str:
     ]
     clauses = [" and ".join(filter(None, compared))]
     clauses = [f"is {clauses[0]} than its parent"] if clauses[0] else []
-    parent, shipped = accuracy(report, "parent"), accuracy(report, "shipped")
+    measure, parent, shipped = headline_measure(report), value(report, "parent"), value(report, "shipped")
     if parent is None or shipped is None:
-        clauses.append(f"reaches {say.percent(shipped)} accuracy")
+        clauses.append(f"reaches {measure.words(shipped)}")
     else:
-        clauses.append(_accuracy_clause(shipped - parent))
+        clauses.append(_quality_clause(measure, measure.gain(parent, shipped)))
     return f"The shipped model {' and '.join(clauses)}."
 
 
-def _accuracy_clause(change: float) -> str:
-    if round(100 * change, 2) == 0:
-        return "keeps its accuracy"
-    return f"{'loses' if change < 0 else 'gains'} {say.points(abs(change))} of accuracy"
+def _quality_clause(measure: Measure, gain: float) -> str:
+    if round(measure.unit.scale * gain, measure.unit.decimals) == 0:
+        return f"keeps its {measure.label}"
+    return f"{'loses' if gain < 0 else 'gains'} {measure.difference(gain)}"
 
 
 def _refused(report: Report) -> str:
@@ -165,31 +187,53 @@ def _refused(report: Report) -> str:
         return "No candidate meets the contract, so nothing ships."
     selected = chosen(report)
     if selected is not None:
-        limits = _limits([line.name for line in terms(report) if line.met is False])
+        limits = _limits(report, [line.name for line in terms(report) if line.met is False])
         name = selected["name"]
         return f"{name} meets the contract on the validation split, but misses {limits} on the test split."
     nearest = min(tried, key=lambda one: (len(one.get("missed") or []), one.get("drop") or 0.0))
     refusal = "No candidate meets the contract, so nothing ships."
-    return f"{refusal} {nearest['name']} comes nearest: it misses {_limits(nearest.get('missed') or [])}."
+    return f"{refusal} {nearest['name']} comes nearest: it misses {_limits(report, nearest.get('missed') or [])}."
 
 
-def _limits(names: list[str]) -> str:
+def _limits(report: Report, names: list[str]) -> str:
     """The limits on accuracy change and speed-up, in words."""
-    words = " and ".join(say.quantity(name) for name in names)
+    words = " and ".join(quantity(report, name) for name in names)
     return f"the limit on {words}" if words else "a term of the contract"
+
+
+def quantity(report: Report, name: str) -> str:
+    """What a contract term limits, in words: `accuracy change` for `max_drop`."""
+    return f"{headline_measure(report).label} change" if name == DROP else say.quantity(name)
 
 
 def terms(report: Report) -> list[Term]:
     """Every term that was asked for or judged unasked, with what was measured on the test split."""
     verdicts = {line["term"]: line for line in contract(report).get("verdict") or []}
-    judged = {name: line["limit"] for name, line in verdicts.items()}  # unasked: an int8 file must not be slower
-    limits = {**judged, **(contract(report).get("terms") or {})}
-    return [_term(name, limit, verdicts.get(name, {})) for name, limit in limits.items() if limit is not None]
+    asked = contract(report).get("terms") or {}
+    unasked = [name for name in verdicts if name not in asked]  # an int8 file must not be slower
+    limits = {name: verdicts.get(name, {}).get("limit", asked.get(name)) for name in (*unasked, *asked)}
+    return [
+        _term(report, name, limit, verdicts.get(name, {})) for name, limit in limits.items() if limit is not None
+    ]
 
 
-def _term(name: str, limit: Any, line: dict[str, Any]) -> Term:
-    label, form = say.term(name)
-    return Term(name, label, form(limit), form(line.get("value")), line.get("met"))
+def _term(report: Report, name: str, limit: Any, line: dict[str, Any]) -> Term:
+    if name != DROP:
+        label, form = say.term(name)
+        return Term(name, label, form(limit), form(line.get("value")), line.get("met"))
+    measure = headline_measure(report)
+    bound = "at least" if measure.higher_is_better else "at most"
+    shown = f"{limit} of the parent's" if isinstance(limit, str) else change_of(measure, limit)
+    return Term(
+        name, f"{measure.label} change {bound}", shown, change_of(measure, line.get("value")), line.get("met")
+    )
+
+
+def change_of(measure: Measure, loss: Any) -> str:
+    """A loss as the change that it is: 0.01 of accuracy reads `-1.00 points`, of bits per byte `+0.010`."""
+    if not say.known(loss):
+        return say.NOT_MEASURED
+    return measure.unit.change(-loss if measure.higher_is_better else loss)
 
 
 def missed(report: Report) -> str:
@@ -200,33 +244,25 @@ def missed(report: Report) -> str:
 
 def comparison(report: Report) -> list[Row]:
     """The parent against the shipped model: quality, size and latency, in words and figures."""
-    if is_language(report):
-        quality = _language_rows(report)
-    else:
-        quality = [_metric(report, name) for name in ("accuracy", "precision", "recall", "f1")]
     sizes = [
         _size(report, "bytes", "size", ("smaller", "larger")),
         _size(report, "parameters", "parameters", ("fewer", "more")),
-        _size(report, "flops", "FLOPs a window" if is_language(report) else "FLOPs a sample", ("fewer", "more")),
+        _size(report, "flops", f"FLOPs a {sample_noun(report)}", ("fewer", "more")),
     ]
+    quality = [_metric(report, measure) for measure in measures(report)]
     return quality + sizes + [_latency(report, batch) for batch in batches(report) or ["1", "64"]]
 
 
-def _language_rows(report: Report) -> list[Row]:
-    both = (language.perplexity(report, role) for role in ROLES)
-    return [Row(language.LABEL, *language.cells(report)), Row("perplexity of a token", *both)]
-
-
-def _metric(report: Report, name: str) -> Row:
-    parent, shipped = ((part(report, "metrics", role).get(name) or {}) for role in ROLES)
-    before, after = parent.get("value"), shipped.get("value")
+def _metric(report: Report, measure: Measure) -> Row:
+    parent, shipped = (metric(report, role, measure.name) for role in ROLES)
+    before, after, unit = parent.get("value"), shipped.get("value"), measure.unit
     return Row(
-        {"f1": "F1"}.get(name, name),
-        say.percent(before),
-        say.percent(after),
-        say.points(after - before, sign=True) if say.known(before) and say.known(after) else "",
-        say.interval(parent),
-        say.interval(shipped),
+        measure.label,
+        unit.value(before),
+        unit.value(after),
+        unit.change(after - before) if say.known(before) and say.known(after) else "",
+        unit.interval(parent),
+        unit.interval(shipped),
     )
 
 

@@ -41,28 +41,12 @@ def interval(metric: dict[str, Any] | None) -> str:
     return f"{100 * low:.2f} to {100 * high:.2f}%" if known(low) and known(high) else ""
 
 
-def bits(value: Any) -> str:
-    """Bits per byte, with three decimals."""
-    return f"{value:.3f}" if known(value) else NOT_MEASURED
-
-
-def bits_interval(metric: dict[str, Any] | None) -> str:
-    """The 95% interval of bits per byte; empty where there is none."""
-    low, high = (metric or {}).get("low"), (metric or {}).get("high")
-    return f"{low:.3f} to {high:.3f}" if known(low) and known(high) else ""
-
-
 def points(share: Any, *, sign: bool = False) -> str:
     """A difference of two shares, in percentage points."""
     if not known(share):
         return NOT_MEASURED
     rounded = round(100 * share, 2) + 0.0  # adding zero turns -0.0 into 0.0
     return f"{rounded:{'+' if sign and rounded else ''}.2f} points"
-
-
-def change(loss: Any) -> str:
-    """A loss of accuracy as the change that it is, negative where accuracy fell: 0.01 reads `-1.00 points`."""
-    return points(-loss, sign=True) if known(loss) else NOT_MEASURED
 
 
 def size(count: Any, *, sign: bool = False) -> str:
@@ -141,32 +125,27 @@ def plain(value: Any) -> str:
 
 
 QUANTITIES: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "drop": ("accuracy change", change),
     "speedup": ("speed-up", times),
     "shrink": ("shrink", times),
     "bytes": ("size", size),
     "latency_ms": ("latency", milliseconds),
-    "accuracy": ("accuracy", percent),
     "parameters": ("parameters", count),
     "flops": ("FLOPs", count),
 }
 
 
 def quantity(name: str) -> str:
-    """What a contract term limits, in words: `accuracy change` for `max_drop`."""
+    """What a contract term limits, in words: `speed-up` for `min_speedup`."""
     label = term(name)[0]
     return label.removesuffix(" at most").removesuffix(" at least")
 
 
 def term(name: str) -> tuple[str, Callable[[Any], str]]:
-    """The words for a contract term, such as `size at most`, and the format of its values.
-
-    `max_drop` reads `accuracy change at least -1.00 points`: every change of accuracy has one sign in all outputs.
-    """
+    """The words for a contract term, such as `size at most`, and the format of its values."""
     if name == "not_slower":  # of the contract itself, unasked
         return "speed-up of an int8 file at least", times
     bound, _, rest = name.partition("_")
-    words = {"max": "at least" if rest == "drop" else "at most", "min": "at least"}.get(bound)
+    words = {"max": "at most", "min": "at least"}.get(bound)
     if words is None:
         return name.replace("_", " "), plain
     label, form = QUANTITIES.get(rest, (rest.replace("_", " "), plain))

@@ -1,4 +1,4 @@
-"""Charts of what the data is like: how long samples are, and accuracies beside what they are worth."""
+"""Charts of what the data is like: how long samples are, and the headline measure beside what it is worth."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bessemer.report import facts, language, yardstick
+from bessemer.report import facts, yardstick
 from bessemer.report import format as say
 from bessemer.report.drawing import INK, LINE, MUTED, PARENT, SHIPPED, THIRD, draw, short
+from bessemer.report.units import Measure
 
 TITLES = {"characters": "length", "pixels": "size", "seconds": "length"}
 EVEN = 1.05  # bins whose widths differ by no more than this factor stand on a plain scale
@@ -67,19 +68,18 @@ def tick(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:.3g}"
 
 
-def accuracies(report: dict[str, Any]) -> str:
-    """Accuracy of a constant answer, the baseline, the parent and the shipped model, with 95% intervals."""
-    rows = yardstick.measures(report)
-    if not any(row.name in ("parent", "shipped") for row in rows) or len(rows) < 2:
+def reached(report: dict[str, Any]) -> str:
+    """The headline measure of simple means, the parent and the shipped model, with 95% intervals."""
+    rows, measure = yardstick.every(report), facts.headline_measure(report)
+    if not any(row.name in facts.ROLES for row in rows) or len(rows) < 2:
         return ""
-    if facts.is_language(report):
-        label = "Bits per byte on the test split, with 95% intervals"
-        return draw("bits", label, 0.75 + 0.33 * len(rows), lambda figure: _bits(figure.subplots(), rows))
-    label = "Accuracy on the test split, with 95% intervals"
-    return draw("accuracies", label, 0.75 + 0.33 * len(rows), lambda figure: _accuracies(figure.subplots(), rows))
+    name = f"{measure.label[0].upper()}{measure.label[1:]}"
+    paint = _shares if measure.unit.sign == "%" else _amounts
+    label, height = f"{name} on the test split, with 95% intervals", 0.75 + 0.33 * len(rows)
+    return draw("reached", label, height, lambda figure: paint(figure.subplots(), rows, measure))
 
 
-def _accuracies(axes: Any, rows: Sequence[yardstick.Measure]) -> None:
+def _shares(axes: Any, rows: Sequence[yardstick.Reached], measure: Measure) -> None:
     colors = {"parent": PARENT, "shipped": SHIPPED}
     for place, row in enumerate(rows):
         color, value = colors.get(row.name, MUTED if "low" in row.metric else THIRD), 100 * row.value
@@ -90,13 +90,13 @@ def _accuracies(axes: Any, rows: Sequence[yardstick.Measure]) -> None:
                 [100 * low, 100 * high], [place, place], color=color, lw=5, alpha=0.35, solid_capstyle="butt"
             )
         axes.plot(value, place, marker="o", markersize=7, color=color)
-        axes.text(103, place, say.percent(row.value), va="center", fontsize=8.5, color=INK)
+        axes.text(103, place, measure.unit.value(row.value), va="center", fontsize=8.5, color=INK)
     axes.set(xlim=(-1, 112), xticks=range(0, 101, 20))
-    _lines_of(axes, rows, "accuracy on the test split [%]")
+    _lines_of(axes, rows, f"{measure.label} on the test split [%]")
 
 
-def _bits(axes: Any, rows: Sequence[yardstick.Measure]) -> None:
-    """Bars from nothing: fewer bits are better."""
+def _amounts(axes: Any, rows: Sequence[yardstick.Reached], measure: Measure) -> None:
+    """Bars from nothing."""
     colors = {"parent": PARENT, "shipped": SHIPPED}
     most = max(row.metric.get("high", row.value) for row in rows)
     for place, row in enumerate(rows):
@@ -105,13 +105,19 @@ def _bits(axes: Any, rows: Sequence[yardstick.Measure]) -> None:
         if say.known(low) and say.known(high):
             axes.plot([low, high], [place, place], color=INK, lw=1.2)
         axes.text(
-            1.02 * max(row.value, high or 0), place, say.bits(row.value), va="center", fontsize=8.5, color=INK
+            1.02 * max(row.value, high or 0),
+            place,
+            measure.unit.value(row.value),
+            va="center",
+            fontsize=8.5,
+            color=INK,
         )
     axes.set(xlim=(0, 1.15 * most))
-    _lines_of(axes, rows, f"{language.LABEL} on the test split, fewer is better")
+    better = "more" if measure.higher_is_better else "fewer"
+    _lines_of(axes, rows, f"{measure.label} on the test split, {better} is better")
 
 
-def _lines_of(axes: Any, rows: Sequence[yardstick.Measure], title: str) -> None:
+def _lines_of(axes: Any, rows: Sequence[yardstick.Reached], title: str) -> None:
     axes.set_yticks(range(len(rows)), [short(row.name, 44) for row in rows], color=INK)
     axes.set(ylim=(len(rows) - 0.5, -0.5))
     axes.set_title(title)

@@ -13,10 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from ruamel.yaml import YAML
 
-from bessemer.report import charts, facts, histograms, language, ledger, ledger_chart, training, yardstick
+from bessemer.report import charts, facts, histograms, ledger, ledger_chart, training, yardstick
 from bessemer.report import format as say
 from bessemer.report.pareto import pareto
 from bessemer.report.prepared import data_section, image, samples
+from bessemer.report.units import Measure
 
 BADGES = {
     "contract met": ("met", "✓"),
@@ -40,7 +41,14 @@ SECTIONS = {
     "stages": "Stages",
     "recipe": "Recipe",
 }
-OF_CLASSES = {"contract", "candidates", "ledger", "confusion", "classes", "mistakes"}
+OF_CONTRACT = {"contract", "candidates", "ledger"}
+# What only some tasks give: shown where it is there.
+OF_A_TASK = {
+    "continuations": "continuations",
+    "confusion": "confusion",
+    "classes": "classes",
+    "mistakes": "mistakes",
+}
 MANY = 20  # classes from which only the worst are shown until the reader opens the rest
 WORST = 10
 
@@ -69,13 +77,14 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "against": "" if yardstick.beaten(report) else yardstick.compared(report),
         "modality": facts.modality(report),
         "sections": _sections(report),
-        "continuations": language.continuations(report),
+        "continuations": continuations(report),
+        "measure": facts.headline_measure(report),
         "tiles": _tiles(report),
         "terms": facts.terms(report),
         "comparison": facts.comparison(report),
         "batches": facts.batches(report),
         "candidates": [_candidate(report, one) for one in facts.candidates(report)],
-        "ledger": [_ledger(line) for line in ledger.steps(report)],
+        "ledger": [_ledger(line, facts.headline_measure(report)) for line in ledger.steps(report)],
         "trials": ledger.section(report),
         "charts": {name: Markup(drawn) for name, drawn in _charts(report).items()},
         "confusions": facts.confusions(report, _role(report)),
@@ -94,8 +103,9 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
 
 def _sections(report: dict[str, Any]) -> dict[str, str]:
     """Id and name of each section that a run of this task has."""
-    left_out = OF_CLASSES if facts.is_language(report) else {"continuations"}
-    left_out = left_out - ({"ledger"} if ledger.trials(report) else set())
+    left_out = set(OF_CONTRACT) if facts.asks_nothing(report) else set()
+    left_out -= {"ledger"} if ledger.trials(report) else set()
+    left_out |= {name for name, key in OF_A_TASK.items() if key not in report}
     return {name: title for name, title in SECTIONS.items() if name not in left_out}
 
 
@@ -113,21 +123,31 @@ def _charts(report: dict[str, Any]) -> dict[str, str]:
         "confusion": charts.confusion(report, _role(report)),
         "balance": charts.class_balance(report),
         "lengths": histograms.lengths(report),
-        "accuracies": histograms.accuracies(report),
+        "reached": histograms.reached(report),
     }
 
 
 def _tiles(report: dict[str, Any]) -> list[dict[str, str]]:
-    """The three figures on top: accuracy, size and latency of the shipped model, or of the parent alone."""
-    labels = ("accuracy", language.LABEL, "size", f"latency, batch {facts.contract_batch(report)}")
+    """The three figures on top: headline, size and latency of the shipped model, or of the parent alone."""
+    measure = facts.headline_measure(report)
+    labels = (measure.label, "size", f"latency, batch {facts.contract_batch(report)}")
     tiles = [_tile(report, row) for row in facts.comparison(report) if row.label in labels]
-    known = language.baselines(report) if facts.is_language(report) else []
-    if known:
-        tiles[0]["below"] += f" · {known[-1][0]} {say.bits(known[-1][1]['value'])}"
     simple = yardstick.baseline(report)
-    if simple is not None and not known:
-        tiles[0]["below"] += f" · {simple.name} {say.percent(simple.value)}"
+    if simple is not None:
+        tiles[0]["below"] += f" · {simple.name} {measure.unit.value(simple.value)}"
     return [tile for tile in tiles if tile["value"] != say.NOT_MEASURED]
+
+
+def continuations(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Prompts and what came after them, fit for the page."""
+    return [
+        {
+            "path": str(one.get("path", "")),
+            "ended": bool(one.get("ended")),
+            **{name: say.visible(str(one.get(name, ""))) for name in ("prompt", "model", "document")},
+        }
+        for one in report.get("continuations") or []
+    ]
 
 
 def _tile(report: dict[str, Any], row: facts.Row) -> dict[str, str]:
@@ -141,15 +161,15 @@ def _tile(report: dict[str, Any], row: facts.Row) -> dict[str, str]:
 
 
 def _candidate(report: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-    latency = one.get("latency_ms") or {}
+    latency, measure = one.get("latency_ms") or {}, facts.headline_measure(report)
     return {
         "name": one.get("name", ""),
         "chosen": bool(one.get("chosen")),
         "met": bool(one.get("met")),
-        "missed": ", ".join(say.quantity(name) for name in one.get("missed") or []),
+        "missed": ", ".join(facts.quantity(report, name) for name in one.get("missed") or []),
         "cells": [
-            say.percent(one.get("accuracy")),
-            say.change(one.get("drop")),
+            measure.unit.value(one.get("quality")),
+            facts.change_of(measure, one.get("drop")),
             say.size(one.get("bytes")),
             say.count(one.get("parameters")),
             *(say.milliseconds(latency.get(batch)) for batch in facts.batches(report)),
@@ -158,14 +178,15 @@ def _candidate(report: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ledger(line: dict[str, Any]) -> dict[str, str]:
+def _ledger(line: dict[str, Any], measure: Measure) -> dict[str, str]:
     between = ""
     if say.known(line.get("low")) and say.known(line.get("high")):
-        between = f"{100 * line['low']:+.2f} to {100 * line['high']:+.2f}"
+        ends = (measure.unit.change(line[end], word=False) for end in ("low", "high"))
+        between = " to ".join(ends)
     return {
         "technique": str(line.get("technique", "")),
         "stage": str(line.get("stage", "")),
-        "quality": say.points(line.get("quality"), sign=True),
+        "quality": measure.unit.change(line.get("quality")),
         "interval": between,
         "bytes": say.size(line.get("bytes"), sign=True),
         "latency": say.milliseconds(line.get("latency_ms"), sign=True),

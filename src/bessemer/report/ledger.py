@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bessemer.report import facts
 from bessemer.report import format as say
 from bessemer.report.table import columns
 
 Report = dict[str, Any]
-BITS = "bits per byte"
 HOW = "bessemer run RECIPE --ledger 30"
 MIND = (
     "Seconds are single measurements of each trial's own clock, on a machine that may have been busy with other "
@@ -37,25 +37,16 @@ def trials(report: Report) -> list[Report]:
     return sorted(found, key=lambda row: (row.get("stage") != "train", -(row.get("quality") or 0.0)))
 
 
-def in_bits(report: Report) -> bool:
-    """Whether quality is bits per byte that are saved, not accuracy."""
-    return (report.get("trials") or {}).get("measure") == BITS
-
-
-def quality(report: Report, value: Any, unit: bool = True) -> str:
-    """A gain of quality, positive where the technique helps: `+0.40 points`, or `+0.012 bits per byte`."""
-    if not say.known(value):
-        return say.NOT_MEASURED
-    shown = f"{value:+.3f}" if in_bits(report) else f"{100 * value:+.2f}"
-    shown = shown.lstrip("+-") if float(shown) == 0 else shown
-    return f"{shown} {BITS if in_bits(report) else 'points'}" if unit else shown
+def quality(report: Report, value: Any, word: bool = True) -> str:
+    """A gain of the headline, positive where the technique helps: `+0.40 points`, `+0.012 bits per byte`."""
+    return facts.headline_measure(report).unit.change(value, word=word)
 
 
 def interval(report: Report, row: Report) -> str:
     """The 95% interval of the gain, or `one pair` where there can be none."""
     if not (say.known(row.get("low")) and say.known(row.get("high"))):
         return "one pair"
-    return f"{quality(report, row['low'], unit=False)} to {quality(report, row['high'], unit=False)}"
+    return f"{quality(report, row['low'], word=False)} to {quality(report, row['high'], word=False)}"
 
 
 def verdict(row: Report, low: str = "low", high: str = "high") -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from bessemer.report import facts
 from bessemer.report import format as say
 from bessemer.report.drawing import BAD, GOOD, INK, MUTED, draw, short
-from bessemer.report.ledger import BITS, Report, in_bits, trials, verdict
+from bessemer.report.ledger import Report, trials, verdict
 
 
 def chart(report: Report) -> str:
@@ -14,9 +15,9 @@ def chart(report: Report) -> str:
     rows = trials(report)
     if not rows:
         return ""
-    scale = 1.0 if in_bits(report) else 100.0
+    unit = facts.headline_measure(report).unit
     panels = [
-        (f"quality gained [{BITS if in_bits(report) else 'points'}]", "quality", ("low", "high"), scale, 1),
+        (f"quality gained [{unit.difference}]", "quality", ("low", "high"), unit.scale, 1),
         ("time taken [s]", "seconds", ("seconds_low", "seconds_high"), 1.0, -1),
     ]
     if any(row.get("bytes") for row in rows):

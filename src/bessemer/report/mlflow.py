@@ -39,7 +39,6 @@ class MLflow(Tracker):
                 "install it with `pip install bessemer[mlflow]`, or set track to null",
             )
         self.recipe, self.folder, self.progress = recipe, folder, progress
-        self.is_language = recipe.get("task") == "language"
         self._client: Any = None
         self._run = ""
         self._last: dict[str, int] = {}  # the last step that was logged, by curve
@@ -52,7 +51,7 @@ class MLflow(Tracker):
     def point(self, name: str, step: int, values: Mapping[str, float | None]) -> None:
         if step > self._last.get(name, -1):
             self._last[name] = step
-            shown = scalars(values, self.is_language)
+            shown = scalars(values)
             self._log({f"{name}/{key}": value for key, value in shown.items()}, step)
 
     def finish(self, report: Mapping[str, Any]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bessemer.report import facts, language, yardstick
+from bessemer.report import facts, yardstick
 from bessemer.report import format as say
+from bessemer.report.units import Measure
 
 
 def columns(rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -26,7 +27,7 @@ def columns(rows: Sequence[Sequence[str]], left: int = 1) -> str:
 
 def summary_table(report: dict[str, Any]) -> str:
     """The parent against the shipped model, the baseline, the contract term by term, and what to mind."""
-    quality = language.LABEL if facts.is_language(report) else "accuracy"
+    quality = facts.headline_measure(report).label
     shown = [row for row in facts.comparison(report) if row.label.startswith((quality, "size", "latency"))]
     rows = [[str(report.get("name", "model")), "parent", "shipped", "change"]]
     for row in shown:
@@ -39,21 +40,18 @@ def summary_table(report: dict[str, Any]) -> str:
 
 
 def _baseline(report: dict[str, Any]) -> str:
-    """The baseline's accuracy; empty where none was run."""
-    if facts.is_language(report):
-        rows = [[f"  {name}", say.bits(metric["value"])] for name, metric in language.baselines(report)]
-        return columns([["baseline", language.LABEL], *rows]) if rows else ""
-    simple = yardstick.baseline(report)
+    """The best of the simple means, and others that learned something; empty where none was run."""
+    simple, measure = yardstick.baseline(report), facts.headline_measure(report)
     if simple is None:
         return ""
-    head, row = ["baseline", "accuracy"], [f"  {simple.name}", say.percent(simple.value)]
-    if between := say.interval(simple.metric):
+    head, row = ["baseline", measure.label], [f"  {simple.name}", measure.unit.value(simple.value)]
+    if between := measure.unit.interval(simple.metric):
         head, row = [*head, "95% interval"], [*row, between]
     return columns([head, row])
 
 
 def _contract(report: dict[str, Any]) -> str:
-    if facts.is_language(report):
+    if facts.asks_nothing(report):
         return ""
     if not facts.contract(report):
         return f"contract {say.NOT_RUN}"
@@ -68,17 +66,18 @@ def pareto_table(report: dict[str, Any]) -> str:
         return f"candidates {say.NOT_RUN}"
     sizes = facts.batches(report)
     times = [f"batch {batch}" for batch in sizes]
-    head = ["", "candidate", "accuracy", "change", "size", *times, "speed-up", "misses"]
-    return columns([head, *(_candidate(candidate, sizes) for candidate in candidates)], left=2)
+    measure = facts.headline_measure(report)
+    head = ["", "candidate", measure.label, "change", "size", *times, "speed-up", "misses"]
+    return columns([head, *(_candidate(candidate, sizes, measure) for candidate in candidates)], left=2)
 
 
-def _candidate(candidate: dict[str, Any], sizes: list[str]) -> list[str]:
+def _candidate(candidate: dict[str, Any], sizes: list[str], measure: Measure) -> list[str]:
     latency = candidate.get("latency_ms") or {}
     return [
         "*" if candidate.get("chosen") else "",
         str(candidate["name"]),
-        say.percent(candidate.get("accuracy")),
-        say.change(candidate.get("drop")),
+        measure.unit.value(candidate.get("quality")),
+        facts.change_of(measure, candidate.get("drop")),
         say.size(candidate.get("bytes")),
         *(say.milliseconds(latency.get(batch)) for batch in sizes),
         say.times(candidate.get("speedup")),

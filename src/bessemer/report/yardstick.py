@@ -1,83 +1,83 @@
-"""What an accuracy is worth: beside a simple baseline, and beside always giving the same answer."""
+"""What the headline measure is worth: beside a simple baseline, and beside other simple means."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from bessemer.report import facts, language
+from bessemer.report import facts
 from bessemer.report import format as say
 from bessemer.report.facts import Report
 
 
 @dataclass(frozen=True)
-class Measure:
-    """An accuracy on the test split; `metric` holds its `value` and, where known, `low` and `high` (95%)."""
+class Reached:
+    """The headline on the test split; `metric` holds its `value` and, where known, `low` and `high` (95%)."""
 
     name: str
     metric: dict[str, Any]
 
     @property
     def value(self) -> float:
-        """The accuracy, as a share."""
+        """In the measure's own numbers."""
         return float(self.metric["value"])
 
 
-def baseline(report: Report) -> Measure | None:
-    """The simple model that preparation trained on the same training samples, or None where it was not run."""
-    found = report.get("baseline") or {}
-    metric = found.get("accuracy") or {}
-    return Measure(str(found.get("name", "baseline")), metric) if say.known(metric.get("value")) else None
+def baseline(report: Report) -> Reached | None:
+    """The best of the simple means on the same splits, or None where none was run."""
+    return _reached(report, report.get("baseline") or {})
 
 
-def constant(report: Report) -> Measure | None:
-    """Always answering the commonest class of the test split: what a model that learned nothing can reach."""
-    data = report.get("data") or {}
-    names, counts = data.get("classes") or [], (data.get("class_counts") or {}).get("test") or []
-    if len(names) < 2 or len(names) != len(counts) or not sum(counts):
-        return None
-    place = max(range(len(counts)), key=counts.__getitem__)
-    return Measure(f"always answering “{names[place]}”", {"value": counts[place] / sum(counts)})
+def others(report: Report) -> list[Reached]:
+    """The other simple means, such as always giving the same answer."""
+    every = (report.get("baseline") or {}).get("also") or []
+    return [found for one in every if (found := _reached(report, one)) is not None]
 
 
-def measures(report: Report) -> list[Measure]:
+def _reached(report: Report, found: dict[str, Any]) -> Reached | None:
+    metric = (found.get("metrics") or {}).get(facts.headline_measure(report).name) or {}
+    return Reached(str(found.get("name", "baseline")), metric) if say.known(metric.get("value")) else None
+
+
+def every(report: Report) -> list[Reached]:
     """All that is known of quality, from the least to the most that was done for it."""
-    if facts.is_language(report):
-        return [Measure(name, metric) for name, metric in language.measures(report)]
     models = [
-        Measure(role, facts.part(report, "metrics", role)["accuracy"])
-        for role in facts.ROLES
-        if facts.accuracy(report, role) is not None
+        Reached(role, facts.metric(report, role)) for role in facts.ROLES if facts.value(report, role) is not None
     ]
-    return [one for one in (constant(report), baseline(report), *models) if one is not None]
+    simple = baseline(report)
+    return [*others(report), *([simple] if simple else []), *models]
 
 
 def compared(report: Report) -> str:
     """The model against the baseline, in a sentence; empty where one of them is not measured."""
-    if facts.is_language(report):
-        return language.compared(report)
-    simple, (role, value) = baseline(report), _model(report)
+    simple, (role, value), measure = baseline(report), _model(report), facts.headline_measure(report)
     if simple is None or value is None:
         return ""
-    gap = value - simple.value
-    reach = f"{simple.name} reaches {say.percent(simple.value)} on the same test samples"
-    if simple.value == 1:
-        perfect = (
-            f"{simple.name} makes no mistake on the same test samples, the model is right on {say.percent(value)}"
-        )
-        return f"The {role} model does not beat the baseline, and nothing could: {perfect}."
-    if round(100 * gap, 2) <= 0:
-        return f"The {role} model does not beat the baseline: {reach}, the model {say.percent(value)}."
-    better = f"The {role} model is {say.points(gap)} better than the baseline"
-    high = simple.metric.get("high")
-    if say.known(high) and value <= high:
-        return f"{better}, which may be chance: {reach}, and its 95% interval ends at {say.percent(high)}."
+    unit, gap = measure.unit, measure.gain(simple.value, value)
+    noun = facts.sample_noun(report)
+    reach = f"{simple.name} reaches {unit.told(simple.value)} on the same test {noun}s"
+    if measure.best is not None and simple.value == measure.best:
+        nothing = f"The {role} model does not beat the baseline, and nothing could"
+        return f"{nothing}: {reach}, the model {unit.told(value)}."
+    if round(unit.scale * gap, unit.decimals) <= 0:
+        return f"The {role} model does not beat the baseline: {reach}, the model {unit.told(value)}."
+    better = f"The {role} model is {unit.change(gap, signed=False)} better than the baseline"
+    end = simple.metric.get("high" if measure.higher_is_better else "low")
+    if say.known(end) and measure.gain(end, value) <= 0:
+        return f"{better}, which may be chance: {reach}, and its 95% interval ends at {unit.told(end)}."
+    own = facts.metric(report, role).get("low" if measure.higher_is_better else "high")
+    if not say.known(end) and say.known(own) and measure.gain(simple.value, own) <= 0:
+        return f"{better}, which may be chance: {reach}, and the model's 95% interval ends at {unit.told(own)}."
     return f"{better}: {reach}."
 
 
 def beaten(report: Report) -> bool:
     """Whether the baseline is known and the model not better."""
-    return "does not beat" in compared(report)
+    simple, (_, value), measure = baseline(report), _model(report), facts.headline_measure(report)
+    if simple is None or value is None:
+        return False
+    unit = measure.unit
+    return round(unit.scale * measure.gain(simple.value, value), unit.decimals) <= 0
 
 
 def warnings(report: Report) -> list[str]:
@@ -87,20 +87,22 @@ def warnings(report: Report) -> list[str]:
 
 
 def _chance(report: Report, role: str) -> str:
-    """Said where a model's interval reaches down to what one constant answer gets: then it may know nothing."""
-    metric, simplest = facts.part(report, "metrics", role).get("accuracy") or {}, constant(report)
-    low = metric.get("low", metric.get("value"))
-    if simplest is None or not say.known(low) or low > simplest.value:
+    """Said where a model's interval reaches down to the least of the simple means: then it may know nothing."""
+    measure, metric = facts.headline_measure(report), facts.metric(report, role)
+    worst = metric.get("low" if measure.higher_is_better else "high", metric.get("value"))
+    simple = others(report)
+    if not simple or not say.known(worst) or measure.gain(simple[0].value, worst) > 0:
         return ""
-    between = f" ({say.interval(metric)})" if say.interval(metric) else ""
+    unit = measure.unit
+    between = f" ({unit.interval(metric)})" if unit.interval(metric) else ""
     meant = " Keeping that means little." if role == "parent" else ""
-    verb = "is" if metric["value"] <= simplest.value else "may be"
-    reach = f"{simplest.name}, which is right on {say.percent(simplest.value)} of the test samples"
-    accuracy = f"its accuracy is {say.percent(metric['value'])}{between}"
-    return f"The {role} model {verb} no better than {reach}: {accuracy}.{meant}"
+    verb = "is" if measure.gain(simple[0].value, metric["value"]) <= 0 else "may be"
+    reach = f"{simple[0].name}, which reaches {unit.told(simple[0].value)}"
+    own = f"its {measure.label} is {unit.value(metric['value'])}{between}"
+    return f"The {role} model {verb} no better than {reach}: {own}.{meant}"
 
 
 def _model(report: Report) -> tuple[str, float | None]:
-    """The shipped model's accuracy, or the parent's where nothing shipped."""
-    value = facts.accuracy(report, "shipped")
-    return ("shipped", value) if value is not None else ("parent", facts.accuracy(report, "parent"))
+    """The shipped model's headline, or the parent's where nothing shipped."""
+    value = facts.value(report, "shipped")
+    return ("shipped", value) if value is not None else ("parent", facts.value(report, "parent"))

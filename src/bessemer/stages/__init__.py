@@ -6,29 +6,10 @@ report.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from bessemer.stages.compress import compress
+from bessemer.stages import compress, evaluate, export, prepare, train
 from bessemer.stages.context import Context
-from bessemer.stages.evaluate import evaluate
-from bessemer.stages.export import export
-from bessemer.stages.language import evaluate_language, export_language
-from bessemer.stages.prepare import prepare
-from bessemer.stages.train import train
+from bessemer.stages.stage import Stage
 
-BODIES: dict[str, Callable[[Context], None]] = {
-    "prepare": prepare,
-    "train": train,
-    "evaluate": evaluate,
-    "compress": compress,
-    "export": export,
-}
-OF_LANGUAGE: dict[str, Callable[[Context], None]] = {"evaluate": evaluate_language, "export": export_language}
+STAGES: tuple[Stage, ...] = (prepare.STAGE, train.STAGE, evaluate.STAGE, compress.STAGE, export.STAGE)
 
-
-def body(stage: str, task: str) -> Callable[[Context], None]:
-    """What a stage does for a task."""
-    return OF_LANGUAGE.get(stage, BODIES[stage]) if task == "language" else BODIES[stage]
-
-
-__all__ = ["BODIES", "OF_LANGUAGE", "Context", "body"]
+__all__ = ["STAGES", "Context", "Stage"]

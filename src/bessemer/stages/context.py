@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from bessemer.artifact import ABOUT, Artifact, Cache, Decisions, write_atomic
-from bessemer.data.dataset import Dataset, Samples
 from bessemer.data.rows import Rows
-from bessemer.evaluate.benchmark import interleave
-from bessemer.evaluate.metrics import confusion_matrix, per_class, summary
-from bessemer.export.session import OnnxModel
-from bessemer.model.measure import flops, parameters
 from bessemer.recipe import Recipe
 from bessemer.runtime import Progress, Runtime
+from bessemer.task import Task, find_task
+from bessemer.task.task import Records
 
-FACTS, BASELINE = "facts.json", "baseline.json"
+if TYPE_CHECKING:
+    from torch import nn
+
+    from bessemer.data.dataset import Dataset, Samples
+
+
+FACTS, DECISIONS = "facts.json", "decisions.json"
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,6 @@ class Context:
 
     recipe: Recipe
     inputs: dict[str, Artifact]
-    versions: dict[str, Any]
     out: Path
     work: Path
     cache: Cache
@@ -42,25 +39,20 @@ class Context:
     decisions: Decisions  # of the whole run; a stage's own stand in its work folder
     progress: Progress
 
+    @property
+    def task(self) -> Task:
+        """What is learned."""
+        return find_task(self.recipe.task)
+
     def dataset(self) -> Dataset:
         """The prepared data."""
+        from bessemer.data.dataset import Dataset
+
         return Dataset(self.inputs["prepare"].path)
 
-    @property
-    def parent_model(self) -> Path:
-        """Folder of the parent's architecture and weights."""
-        return self.inputs["train"].path / "model"
-
-    @property
-    def parent_file(self) -> Path:
-        """The parent's fp32 ONNX file."""
-        return self.inputs["evaluate"].path / "model.onnx"
-
-    def parent_predictions(self, split: str) -> NDArray[np.int64]:
-        """The classes that the parent's file decided for on a split."""
-        path = self.inputs["evaluate"].path / f"{split}_predictions.npy"
-        found: NDArray[np.int64] = np.load(path, allow_pickle=False)
-        return found
+    def own_decisions(self) -> Decisions:
+        """Decisions of this artifact alone: taken once, and kept when it is interrupted."""
+        return Decisions(self.work / DECISIONS)
 
     def tell_training(self, told: Mapping[str, Any]) -> None:
         """Leave what trainings took, by the names of their curves: part of the report, not of what was made."""
@@ -68,41 +60,32 @@ class Context:
         before = json.loads(path.read_text(encoding="utf-8"))["training"] if path.exists() else {}
         write_atomic(path, json.dumps({"training": {**before, **told}}))
 
-    def baseline(self, note: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What simple means reach on the same splits; it depends on the data alone, so it is found once."""
-        depends = {
-            "versions": self.versions,
-            "inputs": {"prepare": self.inputs["prepare"].digest},
-            "seed": self.recipe.seed,
-        }
-
-        def make(out: Path, work: Path) -> None:
-            self.progress.note(note)
-            (out / BASELINE).write_text(json.dumps(find()), encoding="utf-8")
-
-        artifact, _ = self.cache.obtain("baseline", depends, make)
-        found: dict[str, Any] = artifact.json(BASELINE)
-        return found
-
-    def write_facts(self, facts: dict[str, Any]) -> None:
+    def write_facts(self, facts: Mapping[str, Any]) -> None:
         """Leave this stage's part of the report."""
         (self.out / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
 
-def quality(
-    test: Samples, logits: NDArray[np.float32], classes: list[str], role: str, seed: int
-) -> dict[str, Any]:
-    """Metrics with intervals, per class, and the confusion matrix of one model on the test split."""
-    matrix = confusion_matrix(test.labels, logits.argmax(1).astype(np.int64), len(classes))
-    return {
-        "metrics": {role: summary(matrix, seed)},
-        "classes": {role: per_class(matrix, classes)},
-        "confusion": {role: matrix.tolist()},
-    }
+def save_records(records: Records, path: Path) -> None:
+    """Keep what is known of each sample: plain arrays in one file."""
+    import numpy as np
+
+    np.savez(path, **records)  # type: ignore[arg-type]  # its stubs take keywords for its own flag
+
+
+def read_records(path: Path) -> Records:
+    """What `save_records` kept."""
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as kept:
+        return {name: kept[name] for name in kept.files}
 
 
 def sizes(network: nn.Module, file: Path, samples: Samples) -> dict[str, int]:
     """Bytes of the exported file, parameters, and operations for one sample."""
+    import torch
+
+    from bessemer.model.measure import flops, parameters
+
     example = torch.from_numpy(samples.inputs[:2])
     return {"bytes": file.stat().st_size, "parameters": parameters(network), "flops": flops(network, example)}
 
@@ -111,6 +94,11 @@ def time_files(
     files: Mapping[str, Path], inputs: Rows, batch: int, seconds: float, threads: int
 ) -> dict[int, dict[str, list[float]]]:
     """Seconds of all ONNX files in turns, on real samples, at batch 1 and at `batch`."""
+    import numpy as np
+
+    from bessemer.export.session import OnnxModel
+    from bessemer.measure.benchmark import interleave
+
     sessions = {name: OnnxModel(path, threads) for name, path in files.items()}
     result = {}
     for size in sorted({1, batch}):

@@ -2,52 +2,95 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
+from bessemer.artifact import Artifact
+from bessemer.recipe import Recipe
+from bessemer.stages import prepare, train
+from bessemer.stages.context import Context, read_records, save_records, sizes
+from bessemer.stages.stage import Stage
+from bessemer.stages.train import parent_of
+from bessemer.task.task import Records, Shown
 
-from bessemer.data.dataset import Dataset
-from bessemer.evaluate.baseline import baseline
-from bessemer.export.onnx import export_onnx
-from bessemer.export.parity import compare, gate, torch_logits
-from bessemer.export.session import OnnxModel
-from bessemer.model.state import load_model
-from bessemer.stages.context import Context, quality, sizes
-
-BASELINE = "baseline.json"
+FILE, BASELINE = "model.onnx", "baseline.json"
+SPLITS = ("test", "validation")
 
 
-def evaluate(context: Context) -> None:
+class Evaluated:
+    """The parent's fp32 file, and what is known of each sample of a split."""
+
+    def __init__(self, inputs: Mapping[str, Artifact]) -> None:
+        self._artifact = inputs["evaluate"]
+
+    @property
+    def file(self) -> Path:
+        """The ONNX file."""
+        return self._artifact.path / FILE
+
+    @property
+    def file_digest(self) -> str:
+        """SHA-256 of the file."""
+        return str(self._artifact.manifest["files"][FILE]["sha256"])
+
+    def records(self, split: str) -> Records:
+        """Of `test` or `validation`."""
+        return read_records(self._artifact.path / f"{split}.npz")
+
+
+def settings(recipe: Recipe) -> dict[str, Any]:
+    """Intervals and prompts are drawn by the seed."""
+    return {"task": recipe.task, "seed": recipe.seed}
+
+
+def body(context: Context) -> None:
     """Export the parent, hold its file against the model, and measure it."""
-    dataset = context.dataset()
-    network = load_model(context.parent_model)
-    test, validation = dataset.split("test"), dataset.split("validation")
-    path = context.out / "model.onnx"
+    import torch
+
+    from bessemer.export.onnx import export_onnx
+    from bessemer.export.session import OnnxModel
+    from bessemer.measure.parity import gate
+    from bessemer.model.answers import TorchModel
+    from bessemer.model.state import load_model
+
+    dataset, task, seed = context.dataset(), context.task, context.recipe.seed
+    network = load_model(parent_of(context.inputs).model)
+    test = task.samples(dataset, "test", network)
+    path = context.out / FILE
     export_onnx(network, torch.from_numpy(test.inputs[:2]), path)
     session = OnnxModel(path, context.runtime.threads)
-    logits = session.logits(test.inputs)
-    parity = compare(torch_logits(network, test.inputs), logits)
+    some = task.compared(test)
+    parity = task.parity(TorchModel(network).logits(some.inputs), session.logits(some.inputs))
     gate("parent fp32", parity, 1.0)
-    np.save(context.out / "test_predictions.npy", logits.argmax(1))
-    np.save(context.out / "validation_predictions.npy", session.logits(validation.inputs).argmax(1))
-    facts = quality(test, logits, dataset.about["classes"], "parent", context.recipe.seed)
-    facts["sizes"] = {"parent": sizes(network, path, test)}
-    facts["parity"] = {"parent fp32": parity.as_dict()}
-    facts["baseline"] = simple_baseline(context, dataset)
-    context.write_facts(facts)
+    measured = {}
+    for split in SPLITS:
+        measured[split] = task.records(session, task.samples(dataset, split, network), dataset)
+        save_records(measured[split], context.out / f"{split}.npz")
+    context.write_facts(
+        {
+            "metrics": {"parent": task.metrics(measured["test"], seed)},
+            "sizes": {"parent": sizes(network, path, test)},
+            "parity": {"parent fp32": parity.as_dict()},
+            "baseline": simple_baseline(context),
+            **task.facts(Shown("parent", dataset, network, measured["test"], seed)),
+        }
+    )
 
 
-def simple_baseline(context: Context, dataset: Dataset) -> dict[str, Any]:
-    """What a simple model reaches on the same splits."""
-    train, test = dataset.split("train"), dataset.split("test")
-    modality, seed = dataset.about["modality"], context.recipe.seed
-    rate = dataset.about["arguments"].get("rate", 0)
+STAGE = Stage("evaluate", (prepare.STAGE, train.STAGE), settings, body)
 
-    def find() -> dict[str, Any]:
-        values = (
-            [dataset.texts("train"), dataset.texts("test")] if modality == "text" else [train.inputs, test.inputs]
-        )
-        return baseline(modality, values[0], train.labels, values[1], test.labels, rate=rate, seed=seed)
 
-    return context.baseline("  a simple model on the same data, for comparison", find)
+def simple_baseline(context: Context) -> dict[str, Any]:
+    """What simple means reach on the same splits; it depends on the data alone, so it is found once."""
+
+    def make(out: Path, work: Path) -> None:
+        context.progress.note("  a simple model on the same data, for comparison")
+        found = context.task.baseline(context.dataset(), context.recipe.seed)
+        (out / BASELINE).write_text(json.dumps(found), encoding="utf-8")
+
+    inputs = {"prepare": context.inputs["prepare"]}
+    artifact, _ = context.cache.obtain("baseline", settings(context.recipe), make, inputs)
+    found: dict[str, Any] = artifact.json(BASELINE)
+    return found

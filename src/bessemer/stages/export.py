@@ -4,207 +4,236 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from bessemer.artifact import Artifact
+from bessemer.compress.contract import Figures, judge
+from bessemer.compress.search import Candidate
+from bessemer.compress.steps import FLOATS, INTEGERS
+from bessemer.config import keyed
+from bessemer.data.readers import PREPROCESS, TOKENIZER
+from bessemer.recipe import Recipe
+from bessemer.stages import compress, evaluate, prepare, train
+from bessemer.stages.compress import Link, choice_of
+from bessemer.stages.context import Context, sizes, time_files
+from bessemer.stages.evaluate import Evaluated
+from bessemer.stages.stage import Inputs, Stage
+from bessemer.stages.train import parent_of
+from bessemer.task.task import Records, Shown
 
-from bessemer.artifact import Decisions
-from bessemer.compress.contract import Measured, judge
-from bessemer.data.dataset import Dataset, Samples
-from bessemer.evaluate.benchmark import speedup, summarize
-from bessemer.evaluate.metrics import paired_difference
-from bessemer.export.inputs import PREPROCESS, TOKENIZER
-from bessemer.export.onnx import INPUT, OUTPUT
-from bessemer.export.parity import compare, gate, torch_logits
-from bessemer.export.session import OnnxModel
-from bessemer.model.state import load_model
-from bessemer.stages.context import Context, quality, sizes, time_files
+if TYPE_CHECKING:
+    from bessemer.data.dataset import Dataset, Samples
+    from bessemer.export.session import OnnxModel
 
-SHOWN_MISTAKES = 24
-DEFAULT_BATCH = 64
+
+MODEL, ONNX, FILE = "model", "onnx", "model.onnx"
+
+
+class Exported:
+    """What ships: a folder for torch, and one for ONNX Runtime."""
+
+    def __init__(self, inputs: Mapping[str, Artifact]) -> None:
+        self.model = inputs["export"].path / MODEL
+        self.onnx = inputs["export"].path / ONNX
 
 
 @dataclass(frozen=True)
 class Shipped:
-    """Where the chosen model stands: its ONNX file, its architecture and weights, its format."""
+    """Where the chosen model stands: its ONNX file, its folder, its format, and the steps that led to it."""
 
     file: Path
     model: Path
     format: str
-    before_quantization: Path | None = None  # the same rung in fp32
-    choice: dict[str, Any] | None = None
+    chosen: Candidate | None = None
+    chain: tuple[Link, ...] = ()
 
 
-def export(context: Context) -> None:
+def settings(recipe: Recipe) -> dict[str, Any]:
+    """How the file is checked, and the contract that judges it."""
+    contract = keyed(recipe.compress.contract) if recipe.compress else None
+    return {"task": recipe.task, "seed": recipe.seed, "export": keyed(recipe.export), "contract": contract}
+
+
+def body(context: Context) -> None:
     """Prove the chosen file and write it with all that is needed to use it."""
-    dataset = context.dataset()
-    test = dataset.split("test")
+    from bessemer.export.session import OnnxModel
+    from bessemer.model.state import load_model
+
+    dataset, task, seed = context.dataset(), context.task, context.recipe.seed
     shipped = find_shipped(context)
     write_model(context, shipped, dataset)
-    network = load_model(context.out / "model")
-    path = context.out / "onnx" / "model.onnx"
-    logits = OnnxModel(path, context.runtime.threads).logits(test.inputs)
-    parity = compare(torch_logits(network, test.inputs), logits)
-    least = 1.0 if shipped.format == "fp32" else context.recipe.export.min_agreement
-    gate(f"shipped {shipped.format}", parity, least)
-    facts = quality(test, logits, dataset.about["classes"], "shipped", context.recipe.seed)
-    facts["parity"] = {f"shipped {shipped.format}": parity.as_dict()}
-    if shipped.format == "int8":
-        plain = OnnxModel(path, context.runtime.threads, optimize=False).logits(test.inputs)
-        facts["parity"]["int8 kernels against QDQ nodes"] = compare(plain, logits).as_dict()
-    facts["mistakes"] = mistakes(dataset, test.labels, logits)
-    timing = Decisions(context.work / "decisions.json").take(
-        "timing", lambda: time_shipped(context, shipped, test)
-    )
-    facts["latency"] = timing["latency"]
-    facts["sizes"] = {"shipped": shipped_sizes(context, shipped, test)}
-    if shipped.choice is not None:
-        decided = logits.argmax(1)
-        facts["contract"] = verdict(context, shipped, decided == test.labels, test, timing)
+    network = load_model(context.out / MODEL)
+    test = task.samples(dataset, "test", load_model(parent_of(context.inputs).model))
+    session = OnnxModel(context.out / ONNX / FILE, context.runtime.threads)
+    parity = prove(context, shipped, session, network, test)
+    records = task.records(session, test, dataset)
+    timing = context.own_decisions().take("timing", lambda: time_shipped(context, shipped, test))
+    facts: dict[str, Any] = {
+        "metrics": {"shipped": task.metrics(records, seed)},
+        "parity": parity,
+        "latency": timing["latency"],
+        "sizes": {"shipped": shipped_sizes(shipped, test)},
+        **task.facts(Shown("shipped", dataset, network, records, seed)),
+    }
+    if shipped.chosen is not None:
+        facts["contract"] = verdict(context, shipped, records, timing)
         facts["ledger"] = ledger(context, shipped, test, timing)
     context.write_facts(facts)
 
 
+def something_ships(inputs: Inputs) -> bool:
+    """Whether there is a file to prove: the parent's, or one that met the contract."""
+    choice = choice_of(inputs)
+    return choice is None or choice.chosen is not None
+
+
+STAGE = Stage(
+    "export",
+    (prepare.STAGE, train.STAGE, evaluate.STAGE, compress.STAGE),
+    settings,
+    body,
+    possible=something_ships,
+)
+
+
 def find_shipped(context: Context) -> Shipped:
     """The candidate that compression chose, or the parent where nothing was compressed."""
-    if "compress" not in context.inputs:
-        return Shipped(context.parent_file, context.parent_model, "fp32")
-    compress = context.inputs["compress"]
-    choice = compress.json("choice.json")
-    form = choice["chosen"]["format"]
-    folder, fp32 = compress.path / "rung" / form, compress.path / "rung" / "fp32"
-    return Shipped(folder / "model.onnx", folder, form, fp32 / "model.onnx", choice)
+    choice = choice_of(context.inputs)
+    if choice is None:
+        return Shipped(Evaluated(context.inputs).file, parent_of(context.inputs).model, FLOATS)
+    assert choice.chosen is not None
+    last = choice.chain[-1].tried
+    return Shipped(last.file, last.model, choice.chosen.format, choice.chosen, tuple(choice.chain))
 
 
 def write_model(context: Context, shipped: Shipped, dataset: Dataset) -> None:
     """Write `onnx/` (the file) and `model/` (to load in torch), each with what turns raw files into inputs."""
     tokenizer = context.inputs["prepare"].path / TOKENIZER
     shared = [tokenizer] if tokenizer.exists() else []
+    about = json.dumps(preprocessing(context, shipped, dataset), indent=1)
     for folder, own in (
-        (context.out / "onnx", [shipped.file]),
-        (context.out / "model", [shipped.model / "architecture.json", shipped.model / "weights.safetensors"]),
+        (context.out / ONNX, [shipped.file]),
+        (context.out / MODEL, [shipped.model / "architecture.json", shipped.model / "weights.safetensors"]),
     ):
         folder.mkdir()
         for source in (*own, *shared):
             shutil.copyfile(source, folder / source.name)
-        (folder / PREPROCESS).write_text(json.dumps(preprocessing(dataset), indent=1), encoding="utf-8")
+        (folder / PREPROCESS).write_text(about, encoding="utf-8")
 
 
-def preprocessing(dataset: Dataset) -> dict[str, Any]:
+def preprocessing(context: Context, shipped: Shipped, dataset: Dataset) -> dict[str, Any]:
     """How a raw file becomes the model's input, and what its outputs mean."""
-    about = dataset.about
-    inputs, classes = about["inputs"], about["classes"]
-    shape = inputs.get("shape", ["length"])
-    dtype = "int32" if about["modality"] == "text" else np.dtype(inputs["dtype"]).name
+    from bessemer.export.onnx import INPUT, OUTPUT
+    from bessemer.export.session import OnnxModel
+    from bessemer.model.state import load_model
+
+    session, parent = OnnxModel(shipped.file), load_model(parent_of(context.inputs).model)
     return {
-        "modality": about["modality"],
-        **about["preprocess"],
-        "inside_the_model": about["arguments"],
-        "input": {"name": INPUT, "dtype": dtype, "shape": ["batch", *shape]},
-        "output": {"name": OUTPUT, "dtype": "float32", "shape": ["batch", len(classes)]},
-        "classes": classes,
+        "task": context.recipe.task,
+        **from_raw_files(dataset),
+        "input": {"name": INPUT, "dtype": session.dtype, "shape": session.shape()},
+        "output": {"name": OUTPUT, "dtype": "float32", "shape": context.task.outputs(dataset)},
+        **context.task.describe(dataset, parent),
     }
 
 
-def mistakes(dataset: Dataset, labels: NDArray[np.int64], logits: NDArray[np.float32]) -> list[dict[str, Any]]:
-    """The wrong decisions on the test split that the model was surest of."""
-    classes, places = dataset.about["classes"], dataset.positions("test")
-    shares = torch.from_numpy(logits).softmax(1).numpy()
-    decided = logits.argmax(1)
-    wrong = np.flatnonzero(decided != labels)
-    worst = wrong[np.argsort(-shares[wrong, decided[wrong]], kind="stable")[:SHOWN_MISTAKES]]
-    names = dataset.names(places[worst])
-    return [
-        {
-            **dataset.show(int(places[i])),
-            "path": name,
-            "truth": classes[int(labels[i])],
-            "predicted": classes[int(decided[i])],
-            "confidence": float(shares[i, decided[i]]),
-        }
-        for i, name in zip(worst, names, strict=True)
-    ]
+def from_raw_files(dataset: Dataset) -> dict[str, Any]:
+    """What `bessemer.data.readers` must know to read a file as training did."""
+    about = dataset.about
+    return {"modality": about["modality"], **about["preprocess"], "inside_the_model": about["arguments"]}
 
 
-def shipped_sizes(context: Context, shipped: Shipped, test: Samples) -> dict[str, int]:
+def prove(
+    context: Context, shipped: Shipped, session: OnnxModel, network: Any, test: Samples
+) -> dict[str, dict[str, Any]]:
+    """The file held against its network, and integer kernels against the nodes that they stand for."""
+    from bessemer.export.session import OnnxModel
+    from bessemer.measure.parity import gate
+    from bessemer.model.answers import TorchModel
+
+    task = context.task
+    inputs = task.compared(test).inputs
+    outputs = session.logits(inputs)
+    parity = task.parity(TorchModel(network).logits(inputs), outputs)
+    gate(
+        f"shipped {shipped.format}",
+        parity,
+        1.0 if shipped.format == FLOATS else context.recipe.export.min_agreement,
+    )
+    found = {f"shipped {shipped.format}": parity.as_dict()}
+    if shipped.format == INTEGERS:
+        plain = OnnxModel(context.out / ONNX / FILE, context.runtime.threads, optimize=False).logits(inputs)
+        found["int8 kernels against QDQ nodes"] = task.parity(plain, outputs).as_dict()
+    return found
+
+
+def shipped_sizes(shipped: Shipped, test: Samples) -> dict[str, int]:
     """Bytes, parameters and operations of what ships."""
-    if shipped.choice is not None:
-        return {name: shipped.choice["chosen"][name] for name in ("bytes", "parameters", "flops")}
+    from bessemer.model.state import load_model
+
+    if shipped.chosen is not None:
+        return {name: getattr(shipped.chosen, name) for name in ("bytes", "parameters", "flops")}
     return sizes(load_model(shipped.model), shipped.file, test)
 
 
 def time_shipped(context: Context, shipped: Shipped, test: Samples) -> dict[str, Any]:
-    """Parent, shipped file and, for the ledger, the same rung in fp32: timed in turns in one run."""
+    """Parent, shipped file and, for the ledger, all between them: timed in turns in one run."""
+    from bessemer.measure.benchmark import speedup, summarize
+
     compress = context.recipe.compress
-    batch = compress.contract.batch if compress else DEFAULT_BATCH
-    files = {"parent": context.parent_file, "shipped": shipped.file}
-    if shipped.before_quantization:
-        files["fp32"] = shipped.before_quantization
-    times = time_files(files, test.inputs, batch, context.recipe.export.benchmark_seconds, context.runtime.threads)
-    latency = {name: {str(size): summarize(taken[name]) for size, taken in times.items()} for name in files}
-    fp32 = latency.pop("fp32", None)
+    batch = compress.contract.batch if compress else context.task.batch
+    files = {"parent": Evaluated(context.inputs).file, "shipped": shipped.file}
+    files |= {str(number): link.tried.file for number, link in enumerate(shipped.chain[:-1])}
+    seconds, threads = context.recipe.export.benchmark_seconds, context.runtime.threads
+    times = time_files(files, test.inputs, batch, seconds, threads)
+    every = {name: {str(size): summarize(taken[name]) for size, taken in times.items()} for name in files}
     ratio = speedup(times[batch]["parent"], times[batch]["shipped"])
-    return {"latency": latency, "speedup": ratio, "fp32": fp32, "batch": batch, "threads": context.runtime.threads}
+    between = [every[str(number)] for number in range(len(shipped.chain) - 1)]
+    latency = {name: every[name] for name in ("parent", "shipped")}
+    return {"latency": latency, "between": between, "speedup": ratio, "batch": batch, "threads": threads}
 
 
-def verdict(
-    context: Context, shipped: Shipped, right: NDArray[np.bool_], test: Samples, timing: dict[str, Any]
-) -> dict[str, Any]:
+def verdict(context: Context, shipped: Shipped, records: Records, timing: dict[str, Any]) -> dict[str, Any]:
     """The contract, judged on the test split and the final timing."""
-    config = context.recipe.compress
+    config, task, parent = context.recipe.compress, context.task, Evaluated(context.inputs)
     assert config is not None
-    before = context.parent_predictions("test") == test.labels
+    before, after = task.value(parent.records("test")), task.value(records)
     size = shipped.file.stat().st_size
-    measured = Measured(
-        drop=float(before.mean() - right.mean()),
+    figures = Figures(
+        parent=before,
+        drop=-task.headline.gain(before, after),
         speedup=timing["speedup"]["value"],
-        shrink=context.parent_file.stat().st_size / size,
+        shrink=parent.file.stat().st_size / size,
         bytes=size,
         latency_ms=timing["latency"]["shipped"]["1"]["median_ms"],
     )
-    verdicts = judge(config.contract, measured, shipped.format == "int8")
+    verdicts = judge(config.contract, figures, shipped.format == INTEGERS)
     return {
-        "measured": {**vars(measured), "speedup_interval": timing["speedup"]},
+        "measured": {**vars(figures), "speedup_interval": timing["speedup"]},
         "verdict": [one.as_dict() for one in verdicts],
         "met": all(one.met for one in verdicts),
     }
 
 
 def ledger(context: Context, shipped: Shipped, test: Samples, timing: dict[str, Any]) -> list[dict[str, Any]]:
-    """What each technique of the shipped file bought and cost, on the same test samples."""
-    assert shipped.choice is not None
-    assert shipped.before_quantization is not None
-    steps = [("channel pruning + distillation", context.parent_file, shipped.before_quantization)]
-    if shipped.choice["chosen"]["keep"] == 1:
-        steps = []
-    if shipped.format == "int8":
-        steps.append(("int8 quantization", shipped.before_quantization, shipped.file))
+    """What the steps that led to the shipped file bought and cost, on the same test samples."""
+    from bessemer.export.session import OnnxModel
+
+    task, dataset, parent = context.task, context.dataset(), Evaluated(context.inputs)
+    latencies = [timing["latency"]["parent"], *timing["between"], timing["latency"]["shipped"]]
     batch = str(timing["batch"])
-    latency = {
-        context.parent_file: timing["latency"]["parent"],
-        shipped.before_quantization: timing["fp32"],
-        shipped.file: timing["latency"]["shipped"],
-    }
-    rows = []
-    for technique, before, after in steps:
-        right = [
-            OnnxModel(path, context.runtime.threads).logits(test.inputs).argmax(1) for path in (before, after)
-        ]
-        quality, low, high = paired_difference(right[0] == test.labels, right[1] == test.labels)
-        rows.append(
-            {
-                "technique": technique,
-                "stage": "compress",
-                "quality": quality,
-                "low": low,
-                "high": high,
-                "seconds": shipped.choice["seconds"] if "distillation" in technique else None,
-                "bytes": after.stat().st_size - before.stat().st_size,
-                "latency_ms": latency[after][batch]["median_ms"] - latency[before][batch]["median_ms"],
-            }
-        )
+    file, known, rows = parent.file, parent.records("test"), []
+    for number, link in enumerate(shipped.chain):
+        after = task.records(OnnxModel(link.tried.file, context.runtime.threads), test, dataset)
+        if link.techniques:
+            quality, low, high = task.difference(known, after, context.recipe.seed)
+            before_ms, after_ms = (latencies[place][batch]["median_ms"] for place in (number, number + 1))
+            row = {"technique": link.techniques, "stage": "compress", "quality": quality, "low": low, "high": high}
+            row["seconds"] = link.seconds if link.tried.history else None
+            row["bytes"] = link.tried.file.stat().st_size - file.stat().st_size
+            rows.append({**row, "latency_ms": after_ms - before_ms})
+        file, known = link.tried.file, after
     return rows

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from bessemer.data.accounts import read_quarantine
-from bessemer.data.dataset import Dataset
-from bessemer.data.prepare import prepare as prepare_data
-from bessemer.data.show import show_raw
-from bessemer.data.split import take_count
+from bessemer.config import keyed
+from bessemer.data.source import fingerprint
+from bessemer.recipe import Recipe
 from bessemer.stages.context import Context
+from bessemer.stages.stage import Stage
+
+if TYPE_CHECKING:
+    from bessemer.data.dataset import Dataset
+
 
 SHOWN_SAMPLES = 24
 SHOWN_A_REASON = 8
@@ -19,11 +20,24 @@ SHOWN_ISSUES = 60
 NOT_TOLD = ("inputs", "texts", "streams", "arguments", "preprocess")
 
 
-def prepare(context: Context) -> None:
+def settings(recipe: Recipe) -> dict[str, Any]:
+    """How data is read and cleaned, and a mark of what the sources hold: their place does not matter."""
+    return {
+        "data": keyed(recipe.data),
+        "task": recipe.task,
+        "seed": recipe.seed,
+        "source": fingerprint(recipe.data),
+    }
+
+
+def body(context: Context) -> None:
     """Prepare the data and show a few samples of it."""
-    recipe = context.recipe
+    from bessemer.data.dataset import Dataset
+    from bessemer.data.prepare import prepare as prepare_data
+
+    recipe, task = context.recipe, context.task
     about = prepare_data(
-        recipe.data, recipe.seed, context.out, context.progress, labelled=recipe.task == "classify"
+        recipe.data, recipe.seed, context.out, context.progress, labelled=task.labelled, finish=task.finish()
     )
     dataset = Dataset(context.out)
     facts = {name: value for name, value in about.items() if name not in NOT_TOLD}
@@ -31,11 +45,19 @@ def prepare(context: Context) -> None:
     facts["quarantined_samples"] = some_quarantined(context, about["modality"])
     issues = about.get("label_issues", [])
     facts["label_issues"] = [shown(dataset, issue) for issue in issues[:SHOWN_ISSUES]] + issues[SHOWN_ISSUES:]
-    context.write_facts({"data": facts})
+    measures = [measure.as_dict() for measure in task.measures]
+    context.write_facts({"data": facts, "measures": measures, "sample_noun": task.sample})
+
+
+STAGE = Stage("prepare", (), settings, body)
 
 
 def some_samples(context: Context, dataset: Dataset) -> list[dict[str, Any]]:
     """Training samples of every class."""
+    import numpy as np
+
+    from bessemer.data.split import take_count
+
     train, places = dataset.split("train"), dataset.positions("train")
     classes = dataset.about["classes"]
     chosen = take_count(train.labels, train.ids, SHOWN_SAMPLES, context.recipe.seed)
@@ -45,6 +67,9 @@ def some_samples(context: Context, dataset: Dataset) -> list[dict[str, Any]]:
 
 def some_quarantined(context: Context, modality: str) -> list[dict[str, Any]]:
     """The first rows of each reason, shown where that is possible."""
+    from bessemer.data.accounts import read_quarantine
+    from bessemer.data.show import show_raw
+
     counts: dict[str, int] = {}
     found = []
     for row in read_quarantine(context.out).to_pylist():

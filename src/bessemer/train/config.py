@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from bessemer.config import Config
+from bessemer.config import NO_EFFECT, Config
 from bessemer.errors import UsageError
 from bessemer.train.memory.config import MemoryConfig
 from bessemer.train.method_config import (
@@ -70,7 +70,9 @@ class TrainConfig(Config):
         "auto", description="torch.compile; auto tries it where the run is long enough to repay it, and tells"
     )
     autotune: bool = Field(False, description="time compiled steps and fewer threads before the first step")
-    checkpoint_seconds: float = Field(20.0, gt=0, description="time between checkpoints")
+    checkpoint_seconds: float = Field(
+        20.0, gt=0, description="time between checkpoints", json_schema_extra=NO_EFFECT
+    )
     guard: GuardConfig = GuardConfig()
 
     @model_validator(mode="before")

@@ -12,7 +12,7 @@ from bessemer.runtime import Progress
 from bessemer.train.optimizer import use_averages
 from bessemer.train.step import Training, learning_rate
 
-Validate = Callable[[nn.Module], float]  # higher is better
+Validate = Callable[[nn.Module], float]
 CURVE_POINTS = 200
 VALIDATIONS = 10
 

@@ -7,30 +7,33 @@ behind the best one. The best ones themselves would be another copy of the weigh
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bessemer.train.method_config import EarlyStoppingConfig
 
 
-def should_stop(history: Sequence[Mapping[str, Any]], patience: int, gain: float) -> bool:
+def should_stop(
+    history: Sequence[Mapping[str, Any]], patience: int, gain: float, higher_is_better: bool = True
+) -> bool:
     """Whether the last `patience` validations were no better than the best before them by more than `gain`.
 
-    `history` holds points with a `validation`, higher being better, or None where there was none.
+    `history` holds points with a `validation`, or None where there was none.
     """
-    best, waited = -math.inf, 0
+    best, waited = None, 0
     for point in history:
         value = point["validation"]
         if value is None:
             continue
-        if value > best + gain:
+        if best is None or (value - best if higher_is_better else best - value) > gain:
             best, waited = value, 0
         else:
             waited += 1
     return waited >= patience
 
 
-def gains_no_more(history: Sequence[Mapping[str, Any]], settings: EarlyStoppingConfig | None) -> bool:
+def gains_no_more(
+    history: Sequence[Mapping[str, Any]], settings: EarlyStoppingConfig | None, higher_is_better: bool = True
+) -> bool:
     """Whether early stopping is on and ends the run here."""
-    return settings is not None and should_stop(history, settings.patience, settings.gain)
+    return settings is not None and should_stop(history, settings.patience, settings.gain, higher_is_better)

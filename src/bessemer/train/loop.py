@@ -18,7 +18,7 @@ from bessemer.model.layers import set_ghost
 from bessemer.parallel.agree import any_ranks, from_main
 from bessemer.parallel.data import replicate
 from bessemer.runtime import SILENT, Progress, Runtime
-from bessemer.task import Task
+from bessemer.task.task import Objective
 from bessemer.train.clock import Clock
 from bessemer.train.config import TrainConfig
 from bessemer.train.curve import Validate, record, tell, use_result
@@ -61,7 +61,7 @@ class FitResult:
 
 def fit(
     model: nn.Module,
-    task: Task,
+    task: Objective,
     batches: Batches,
     config: TrainConfig,
     *,
@@ -71,6 +71,7 @@ def fit(
     precision: str | None = None,
     work: Path | None = None,
     validate: Validate | None = None,
+    higher_is_better: bool = True,
     progress: Progress = SILENT,
     label: str = "train",
 ) -> FitResult:
@@ -78,7 +79,7 @@ def fit(
 
     With `work`, checkpoints go there and a later call with the same arguments goes on from the newest one, to
     bit-identical weights. `methods` come after those that `config` switches on. `validate` maps the model that
-    would be the result to a number; it is asked about ten times.
+    would be the result to a number, of which `higher_is_better` says the good end; it is asked about ten times.
 
     Raises TrainingError on a loss that is not finite, and StoppedError on SIGTERM or Ctrl-C, after saving.
     """
@@ -100,7 +101,9 @@ def fit(
         _carry_out(training, batches, start, work, progress)
         saver = Saver(work, config.checkpoint_seconds, progress, runtime.is_main)
         with Clock(batches.order, runtime, work) as clock, saver, freed_memory_kept():
-            _take_steps(training, batches, start, history, guard, saver, clock, validate, progress, label)
+            _take_steps(
+                training, batches, start, history, guard, saver, clock, validate, higher_is_better, progress, label
+            )
         use_result(training)
     finally:
         for method in training.methods:
@@ -131,12 +134,13 @@ def _take_steps(
     saver: Saver,
     clock: Clock,
     validate: Validate | None,
+    higher_is_better: bool,
     progress: Progress,
     label: str,
 ) -> None:
     """All steps from `start` on, with checkpoints, the learning curve and a clean stop on signals."""
     runtime = training.runtime
-    if start == training.steps or gains_no_more(history, training.config.early_stopping):
+    if start == training.steps or gains_no_more(history, training.config.early_stopping, higher_is_better):
         return  # as decided before it was saved
     progress.begin(label, start)
     with stop_signals() as stop:
@@ -155,7 +159,9 @@ def _take_steps(
             tell(history, step, progress, label)
             progress.step(label, step, training.steps, clock.line(step, training.steps, loss))
             due = saver.is_due() and loss is not None  # in bad times the checkpoint before is the better one
-            ended = gains_no_more(history, training.config.early_stopping)  # rank 0, which validates, says so
+            ended = gains_no_more(
+                history, training.config.early_stopping, higher_is_better
+            )  # rank 0, which validates, says so
             due, stopping, ended = any_ranks([due, stop.is_set(), ended], runtime)
             if due or stopping or ended or step == training.steps:
                 check_ranks(training, step)  # so what is saved is what all ranks hold
@@ -212,7 +218,7 @@ def _go_back(
 
 def _set_up(
     model: nn.Module,
-    task: Task,
+    task: Objective,
     batches: Batches,
     config: TrainConfig,
     methods: Sequence[Method],

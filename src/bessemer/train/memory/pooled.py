@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bessemer.errors import UsageError
+from bessemer.model.layers import Projection
 from bessemer.train.memory.wrap import Forward, unwrap_all, wrap
 
 
@@ -88,7 +89,8 @@ def _can_pool(module: nn.Module, group: int) -> bool:
     if type(module) is nn.Linear:
         return module.in_features % group == 0 and module.weight.requires_grad
     return (
-        type(module) is nn.Conv2d
+        type(module) in (nn.Conv2d, Projection)
+        and isinstance(module, nn.Conv2d)
         and module.kernel_size == (1, 1)
         and module.groups == 1
         and module.padding == (0, 0)

@@ -15,7 +15,7 @@ from torch import Tensor
 from bessemer.data.dataset import Batch
 from bessemer.data.order import key
 from bessemer.errors import UsageError
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.methods import Method
 
 Box = tuple[int, int, int, int]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from bessemer.data.dataset import Batch
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 from bessemer.train.methods import Method
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from bessemer.data.dataset import Batch
 from bessemer.errors import UsageError
-from bessemer.task import Task
+from bessemer.task.task import Objective
 from bessemer.train.method_config import SelectiveConfig
 from bessemer.train.methods import Method
 
@@ -40,7 +40,7 @@ class Selective(Method):
 
     name = "selective"
 
-    def __init__(self, config: SelectiveConfig, task: Task, group: int, steps: int) -> None:
+    def __init__(self, config: SelectiveConfig, task: Objective, group: int, steps: int) -> None:
         self.config = config
         self.task = task
         self.group = group

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from bessemer.errors import UsageError
-from bessemer.task import Task
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
+from bessemer.task.task import Objective
 from bessemer.train.config import TrainConfig
 from bessemer.train.memory.method import ActivationMemory
 from bessemer.train.methods import Method
@@ -24,7 +24,7 @@ from bessemer.train.methods.sequence_warmup import SequenceWarmup
 from bessemer.train.methods.stochastic_depth import StochasticDepth
 
 
-def standard_methods(config: TrainConfig, task: Task, seed: int, steps: int) -> list[Method]:
+def standard_methods(config: TrainConfig, task: Objective, seed: int, steps: int) -> list[Method]:
     """What trains comes first, then what changes inputs, what chooses samples, what changes targets, averages."""
     methods: list[Method] = []
     if config.freeze:
@@ -47,7 +47,7 @@ def standard_methods(config: TrainConfig, task: Task, seed: int, steps: int) -> 
     return methods
 
 
-def _of_labels(config: TrainConfig, task: Task, seed: int) -> list[Method]:
+def _of_labels(config: TrainConfig, task: Objective, seed: int) -> list[Method]:
     """Methods that change the labels of classes."""
     methods: list[Method] = []
     if not (config.label_smoothing > 0 or config.cutmix > 0 or config.mixup > 0):

@@ -6,13 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from bessemer.data.rows import Rows
 from bessemer.errors import ParityError
-from bessemer.export.session import blocks
 
 TIE = 1e-4  # two logits this close, in units of their spread, may swap by summation order
 
@@ -29,15 +25,6 @@ class Parity:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
-
-
-@torch.no_grad()
-def torch_logits(model: nn.Module, inputs: Rows) -> NDArray[np.float32]:
-    """Logits (N, K) of a model in fp32, in batches, on the device that it is on."""
-    device = next((tensor.device for tensor in model.state_dict().values()), torch.device("cpu"))
-    model.eval()
-    batches = blocks(inputs, getattr(model, "dynamic_length", False))
-    return np.concatenate([model(torch.from_numpy(block).to(device)).cpu().numpy() for block in batches])
 
 
 def compare(expected: NDArray[np.float32], given: NDArray[np.float32]) -> Parity:

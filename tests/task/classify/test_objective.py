@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from bessemer.task.classify import Classify
+from bessemer.task.classify.objective import Classify
 
 
 def test_loss_is_the_mean_negative_log_probability_of_the_label() -> None:

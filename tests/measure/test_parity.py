@@ -9,7 +9,8 @@ from torch import nn
 
 from bessemer.data.dataset import Samples
 from bessemer.errors import ParityError
-from bessemer.export.parity import TIE, Parity, compare, gate, torch_logits
+from bessemer.measure.parity import TIE, Parity, compare, gate
+from bessemer.model.answers import TorchModel
 
 
 def logits_of(decisions: list[int], classes: int = 3) -> np.ndarray:
@@ -70,9 +71,9 @@ def test_logits_that_are_not_finite_do_not_pass(broken: float) -> None:
         gate("int8", compare(expected, given), 1.0)
 
 
-def test_torch_logits_of_many_images_are_those_of_each(model: nn.Module, samples: Samples) -> None:
+def test_logits_of_many_images_are_those_of_each(model: nn.Module, samples: Samples) -> None:
     many = np.concatenate([samples.inputs] * 6)
-    found = torch_logits(model.train(), many)
+    found = TorchModel(model.train()).logits(many)
     with torch.no_grad():
         each = model.eval()(torch.from_numpy(samples.inputs)).numpy()
     assert found.shape == (288, 3)

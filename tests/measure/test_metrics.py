@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
-from bessemer.evaluate.metrics import confusion_matrix, paired_difference, per_class, summary, wilson
+from bessemer.measure.metrics import confusion_matrix, paired_difference, per_class, summary, wilson
 
 Labels = NDArray[np.int64]
 

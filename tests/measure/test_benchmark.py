@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bessemer.evaluate import benchmark
-from bessemer.evaluate.benchmark import interleave, speedup, summarize
+from bessemer.measure import benchmark
+from bessemer.measure.benchmark import interleave, speedup, summarize
 
 
 class Clock:

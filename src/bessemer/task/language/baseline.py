@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.evaluate.language import Scores, summary
-from bessemer.evaluate.ngram import ORDER, NgramModel
+from bessemer.task.language.ngram import ORDER, NgramModel
+from bessemer.task.language.score import Scores, summary
 
 MOST = 8_000_000  # bytes of training text: n-grams take about 80 bytes of memory a byte
 WINDOW = 1 << 26  # bytes that xz looks back
@@ -25,8 +25,8 @@ NGRAMS, XZ = f"Kneser-Ney {ORDER}-grams of bytes", "xz after the training text"
 def text_baseline(train: Sequence[str], test: Sequence[str], seed: int = 0, most: int = MOST) -> dict[str, Any]:
     """Bits per byte on the test documents by simple means.
 
-    Training documents are thinned out evenly down to `most` bytes. Returns `name` and `bits_per_byte` of the best,
-    `every` with those of all, `trained_on` and `train_bytes`, and `seconds`.
+    Training documents are thinned out evenly down to `most` bytes. Returns `name` and `metrics` of the best,
+    `also` with those of the others, `trained_on` and `train_bytes`, and `seconds`.
     """
     started = time.perf_counter()
     total = sum(len(document) for document in as_bytes(train))
@@ -39,13 +39,16 @@ def text_baseline(train: Sequence[str], test: Sequence[str], seed: int = 0, most
         np.array([model.nats(document) for document in held_out]), np.array(list(map(len, held_out))), size
     )
     every: list[dict[str, Any]] = [
-        {"name": NGRAMS, "bits_per_byte": summary(scores, seed)},
-        {"name": XZ, "bits_per_byte": {"value": 8 * compressed_growth(learned, held_out) / max(1, size)}},
+        {"name": NGRAMS, "metrics": {"bits_per_byte": summary(scores, seed)}},
+        {
+            "name": XZ,
+            "metrics": {"bits_per_byte": {"value": 8 * compressed_growth(learned, held_out) / max(1, size)}},
+        },
     ]
-    best = min(every, key=lambda one: one["bits_per_byte"]["value"])
+    best, *others = sorted(every, key=lambda one: one["metrics"]["bits_per_byte"]["value"])
     return {
         **best,
-        "every": every,
+        "also": others,
         "trained_on": sum(map(len, learned)),
         "train_bytes": total,
         "seconds": time.perf_counter() - started,

@@ -6,16 +6,18 @@ Its strength is chosen on a held-out fifth of the training samples; the test sam
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.config import Modality
+from bessemer.data.dataset import Dataset
 from bessemer.data.features import MAX_CHARACTERS, fit_features, fit_linear
 from bessemer.data.order import mix
 from bessemer.data.split import take_count
-from bessemer.evaluate.metrics import wilson
+from bessemer.measure.metrics import wilson
 
 NAMES: dict[Modality, str] = {
     "image": "logistic regression on pixels",
@@ -28,6 +30,7 @@ STRENGTHS: dict[Modality, tuple[float, ...]] = {
     "audio": (0.1, 1.0, 10.0, 100.0),
 }
 LIMITS: dict[Modality, int] = {"image": 60_000, "text": 20_000, "audio": 60_000}
+CONSTANT = "always the commonest class"
 CHARACTERS = 30_000_000  # of all texts that are trained on
 TRIALS: dict[Modality, int] = {"image": 60_000, "text": 5_000, "audio": 20_000}  # samples to choose the strength
 
@@ -42,13 +45,14 @@ def baseline(
     rate: int = 16_000,
     limit: int | None = None,
     seed: int = 0,
+    classes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Train on the training samples, count right answers on the test samples.
 
     `values`: images uint8 (N, H, W, C), clips int16 (N, T) at `rate` samples a second, or lists of texts; labels
     (N,). More than `limit` training samples (by default 60,000, of texts 20,000) are thinned out by class and
-    `seed`. Returns `name`, `accuracy` with Wilson's 95% interval, `majority` (the accuracy of always naming the
-    commonest class), `strength` (scikit-learn's C), `trained_on`, `train_rows`, `converged`, `seed` and `seconds`.
+    `seed`. Returns `name`, `metrics` with accuracy and Wilson's 95% interval, `also` (always naming the commonest
+    class), `strength` (scikit-learn's C), `trained_on`, `train_rows`, `converged`, `seed` and `seconds`.
     """
     started = time.perf_counter()
     chosen = _affordable(modality, train_values, train_labels, limit or LIMITS[modality], seed)
@@ -59,10 +63,16 @@ def baseline(
     right = int((model.predict(transform(test_values)) == test_labels).sum())
     low, high = wilson(right, len(test_labels))
     commonest = int(np.bincount(train_labels).argmax())
+    name = classes[commonest] if classes else ""
     return {
         "name": NAMES[modality],
-        "accuracy": {"value": right / len(test_labels), "low": low, "high": high},
-        "majority": float(np.mean(test_labels == commonest)),
+        "metrics": {"accuracy": {"value": right / len(test_labels), "low": low, "high": high}},
+        "also": [
+            {
+                "name": f"always answering “{name}”" if name else CONSTANT,
+                "metrics": {"accuracy": {"value": float(np.mean(test_labels == commonest))}},
+            }
+        ],
         "strength": strength,
         "trained_on": len(chosen),
         "train_rows": len(train_labels),
@@ -105,3 +115,21 @@ def _take(values: Any, chosen: NDArray[np.int64]) -> Any:
     if len(chosen) == len(values):
         return values
     return [values[int(i)] for i in chosen] if isinstance(values, list) else values[chosen]
+
+
+def baseline_of(dataset: Dataset, seed: int) -> dict[str, Any]:
+    """The baseline on the splits of a prepared data set."""
+    train, test = dataset.split("train"), dataset.split("test")
+    modality, rate = dataset.about["modality"], dataset.about["arguments"].get("rate", 0)
+    kept_as_text = "texts" in dataset.about
+    values = [dataset.texts(name) for name in ("train", "test")] if kept_as_text else [train.inputs, test.inputs]
+    return baseline(
+        modality,
+        values[0],
+        train.labels,
+        values[1],
+        test.labels,
+        rate=rate,
+        seed=seed,
+        classes=dataset.about["classes"],
+    )

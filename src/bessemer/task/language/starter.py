@@ -116,5 +116,5 @@ train:
   epochs: {epochs:g} # times that the text is read
   batch_size: {2048 // context} # windows of {context} tokens
   optimizer: {{name: muon, learning_rate: 0.02, momentum: 0.9, adamw_rate: 0.016}}
-compress: null # of language models it is not there yet: the parent ships
+compress: null # the parent ships; {{ladder: [0.5]}} tries half of the neurons, in fp32 and int8
 """

@@ -11,7 +11,7 @@ import pytest
 
 from bessemer.data.dataset import Samples
 from bessemer.data.stream import IGNORED, Stream, Windows, write_stream
-from bessemer.evaluate.language import Scores, score, some_windows, summary
+from bessemer.task.language.score import Scores, score, some_windows, summary
 
 END = 5
 LENGTHS = np.array([0, 1, 2, 3, 4, 0])

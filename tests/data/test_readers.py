@@ -16,10 +16,10 @@ from PIL import Image
 from bessemer.data.config import DataConfig
 from bessemer.data.dataset import Dataset
 from bessemer.data.prepare import prepare
+from bessemer.data.readers import input_files, is_of, read_one, reader
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
-from bessemer.export.inputs import input_files, is_of, read_one, reader
-from bessemer.stages.export import preprocessing
+from bessemer.stages.export import from_raw_files
 
 WORDS = ["".join(letters) for letters in np.random.default_rng(5).choice(list("aeioubdgklmnprst"), (300, 6))]
 FOOTER = "This file is part of the Example project and may be copied by anyone."
@@ -37,7 +37,7 @@ def prepared(tmp_path: Path) -> Callable[[DataConfig], tuple[Dataset, Callable, 
         shipped.mkdir()
         if (tmp_path / "out" / "tokenizer.json").exists():
             shutil.copy(tmp_path / "out" / "tokenizer.json", shipped)
-        about = json.loads(json.dumps(preprocessing(dataset)))  # as it comes back from the file
+        about = json.loads(json.dumps(from_raw_files(dataset)))  # as it comes back from the file
         with pa.memory_map(str(tmp_path / "out" / "rows.arrow")) as source:
             rows = pa.ipc.open_file(source).read_all().to_pylist()
         kept = [row for row in rows if row["state"] == "kept"]

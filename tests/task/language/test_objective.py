@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bessemer.data.stream import IGNORED
-from bessemer.task.language import Language, linear_cross_entropy, token_losses
+from bessemer.task.language.objective import Language, linear_cross_entropy, token_losses
 
 
 def example(seed: int = 0, rows: int = 13, width: int = 6, vocabulary: int = 11) -> tuple[Tensor, Tensor, Tensor]:

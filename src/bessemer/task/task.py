@@ -1,0 +1,196 @@
+"""What a task is: everything that the stages ask of it, in one class with defaults.
+
+A task says what its targets look like and what a network's head must give; the loss; how outputs become records of
+single samples, and how measures, their intervals and the paired interval of two models follow from these; which
+simple model stands beside it; what `predict` says; and its part of the report. No stage knows more of it, so a new
+task is a new folder, and a stranger's is named in the recipe by its dotted path (docs/extend.md).
+
+A task is imported to read a recipe, so heavy libraries are imported where they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bessemer.report.units import Measure
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from bessemer.data.config import AugmentConfig
+    from bessemer.data.dataset import Batches, Dataset, Samples
+    from bessemer.measure.parity import Parity
+    from bessemer.model.answers import Answers
+
+Records = dict[str, NDArray[Any]]  # what is known of each sample; a file of plain arrays when it is kept
+Difference = tuple[float, float | None, float | None]  # a gain, and its 95% interval where it has one
+
+
+class Objective(Protocol):
+    """What training needs to know of a task: how far outputs are from a batch's targets."""
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of a batch, a mean in nats and float32."""
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each sample (B,), in nats and float32."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a task brings to training; `validate` gives the headline measure of a network on held-out data."""
+
+    objective: Objective
+    batches: Batches
+    validate: Callable[[nn.Module], float]
+
+
+@dataclass(frozen=True)
+class LessonSettings:
+    """What a task may know of a training to prepare its lesson."""
+
+    epochs: float
+    batch_size: int
+    augment: AugmentConfig
+    seed: int
+    taught: bool = False  # under a parent, which compares outputs: the network must give them whole
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A measured model, for the task's part of the report: role, network, and records of the test split."""
+
+    role: str  # parent or shipped
+    dataset: Dataset
+    network: nn.Module
+    records: Records
+    seed: int
+
+
+class Predictor(Protocol):
+    """What `predict` needs of a task: raw files in, what the model says of them out. It works without torch."""
+
+    def read(self, path: Path) -> Any:
+        """What the model takes, from a raw file; raises Rejected where it cannot be used."""
+
+    def answer(self, model: Answers, inputs: Any, top: int) -> dict[str, Any]:
+        """What the model says, as plain values."""
+
+    def told(self, answer: Mapping[str, Any]) -> str:
+        """The same in words, for the terminal."""
+
+
+class Task:
+    """A task, with what most of them share. `measures` has the headline first; the contract speaks of it."""
+
+    name: str
+    measures: tuple[Measure, ...]
+    kinds: tuple[str, ...] | None = None  # of data that it takes; None takes all
+    head: str = "classes"  # what a network must give; models say which heads they can carry
+    labelled = True  # rows without a label are set aside, and classes are counted, split and checked
+    has_classes = True  # targets are classes, which methods may smooth and mix
+    has_windows = False  # samples are windows of running text
+    sample = "sample"  # what one row of a batch is, in words
+    batch = 64  # samples that are timed at once where no contract says otherwise
+
+    @property
+    def headline(self) -> Measure:
+        """The measure that the contract, the curves and the ledger speak of."""
+        return self.measures[0]
+
+    # --- the recipe --------------------------------------------------------------------------------------
+
+    def fill(self, values: dict[str, Any]) -> dict[str, Any]:
+        """A recipe's values with this task's defaults, before they are validated."""
+        return values
+
+    def check(self, recipe: Any) -> None:
+        """Raise ValueError where a recipe's settings do not go with the task; name what to change."""
+
+    def starter(self) -> Callable[[Path, Path, bool], str] | None:
+        """What writes a first recipe (data, out, force); None for the one that goes by the kind of data."""
+        return None
+
+    # --- data and network --------------------------------------------------------------------------------
+
+    def finish(self) -> Callable[..., dict[str, Any]] | None:
+        """What stores the prepared rows; None leaves it to the kind of data."""
+        return None
+
+    def head_arguments(self, about: Mapping[str, Any]) -> dict[str, Any]:
+        """What a builder must know of the head, from what `dataset.json` says."""
+        return {"classes": len(about["classes"])} if self.head == "classes" else {}
+
+    def samples(self, dataset: Dataset, split: str, network: nn.Module) -> Samples:
+        """The samples of a split as this network takes them."""
+        return dataset.split(split)
+
+    def some(self, samples: Samples, count: int, seed: int) -> NDArray[np.int64]:
+        """Places of about `count` samples that stand for all."""
+        from bessemer.data.split import take_count
+
+        return take_count(samples.labels, samples.ids, count, seed)
+
+    def lesson(self, dataset: Dataset, network: nn.Module, settings: LessonSettings) -> Lesson:
+        """Loss, batches and validation."""
+        raise NotImplementedError
+
+    # --- measuring ---------------------------------------------------------------------------------------
+
+    def records(self, model: Answers, samples: Samples, dataset: Dataset) -> Records:
+        """What is known of each sample once a model answered: all that the measures below need."""
+        raise NotImplementedError
+
+    def value(self, records: Records) -> float:
+        """The headline measure."""
+        raise NotImplementedError
+
+    def metrics(self, records: Records, seed: int) -> dict[str, dict[str, float]]:
+        """Every measure by name: `value`, with `low` and `high` at 95% where there is an interval."""
+        return {self.headline.name: {"value": self.value(records)}}
+
+    def difference(self, before: Records, after: Records, seed: int) -> Difference:
+        """What `after` is better by on the same samples, in the headline's own numbers, with its interval."""
+        return self.headline.gain(self.value(before), self.value(after)), None, None
+
+    def compared(self, samples: Samples) -> Samples:
+        """The samples on which a file is held against its network."""
+        return samples
+
+    def parity(self, expected: NDArray[np.float32], given: NDArray[np.float32]) -> Parity:
+        """How far a file's outputs agree with its network's."""
+        from bessemer.measure.parity import compare
+
+        return compare(expected.reshape(-1, expected.shape[-1]), given.reshape(-1, given.shape[-1]))
+
+    def weight_of_a_sample(self, splits: Mapping[str, int]) -> dict[str, float]:
+        """What one sample of the splits that judge weighs in the headline measure, where that can be said."""
+        return {}
+
+    def baseline(self, dataset: Dataset, seed: int) -> dict[str, Any]:
+        """What simple means reach on the same splits: `name` and `metrics` of the best, others in `also`."""
+        raise NotImplementedError
+
+    # --- telling -----------------------------------------------------------------------------------------
+
+    def facts(self, shown: Shown) -> dict[str, Any]:
+        """This task's part of the report for one model: its own facts, and what the model card says (`card`)."""
+        return {}
+
+    def describe(self, dataset: Dataset, network: nn.Module) -> dict[str, Any]:
+        """What `preprocess.json` says beside the file: how outputs are to be read."""
+        return {}
+
+    def outputs(self, dataset: Dataset) -> list[Any]:
+        """The shape of the file's outputs, free sizes as names."""
+        return ["batch", len(dataset.about["classes"])]
+
+    def predictor(self, about: Mapping[str, Any], folder: Path) -> Predictor:
+        """What puts an exported folder to use; raises KeyError, TypeError or ValueError where it is damaged."""
+        raise NotImplementedError

@@ -1,0 +1,90 @@
+"""Tasks and steps of strangers, named by dotted path, go through check, run, report and predict like our own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import bessemer as bs
+from bessemer.cli import app
+from bessemer.config import modules_beside
+from bessemer.data.dataset import Dataset
+from bessemer.errors import RecipeError
+from bessemer.pipeline import Run
+from bessemer.recipe import load_recipe
+
+HERE = Path(__file__).parent
+RECIPE = HERE / "recipe.yaml"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return bs.run(RECIPE, tmp_path_factory.mktemp("outside") / "run")
+
+
+def test_a_recipe_may_name_a_task_and_steps_of_its_own() -> None:
+    done = CliRunner().invoke(app, ["check", str(RECIPE)])
+    assert done.exit_code == 0, done.output
+    assert "grades.Ordinal" in done.output
+    assert "steps.Coarse" in done.output
+
+
+def test_the_contract_speaks_of_the_strangers_measure(finished: Run) -> None:
+    report = finished.report
+    assert report["metrics"]["shipped"].keys() == {"distance"}
+    assert report["metrics"]["shipped"]["distance"]["value"] < report["baseline"]["metrics"]["distance"]["value"]
+    names = [one["name"] for one in report["contract"]["candidates"]]
+    assert names == ["7 levels fp32", "7 levels int8"]
+    before, after = (report["metrics"][role]["distance"]["value"] for role in ("parent", "shipped"))
+    assert report["contract"]["verdict"][0]["value"] == pytest.approx(after - before)
+    assert report["ledger"][0]["technique"] == "coarse weights"
+
+
+def test_page_and_card_tell_it_in_its_words(finished: Run) -> None:
+    page, card = ((finished.path / name).read_text() for name in ("report.html", "model/card.md"))
+    for text in (page, card):
+        assert "mean distance" in text
+        assert "always the middle grade" in text
+        assert "accuracy" not in text
+    curve = finished.report["curves"]["parent"]
+    validated = [point["validation"] for point in curve if point["validation"] is not None]
+    assert validated[-1] < validated[0]
+
+
+def test_a_second_run_does_nothing(finished: Run) -> None:
+    assert bs.run(RECIPE, finished.path).did_nothing
+
+
+def test_predict_says_what_the_task_says(finished: Run, tmp_path: Path) -> None:
+    (folder,) = (finished.path / "stages").glob("prepare-*")
+    test = Dataset(folder).split("test")
+    for number in range(4):
+        Image.fromarray(test.inputs[number][..., 0]).save(tmp_path / f"{number}.png")
+    command = ["predict", str(finished.path), str(tmp_path), "--modules", str(HERE), "--json"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    grades = [int(one["grade"]) for one in json.loads(done.stdout)]
+    assert np.abs(np.array(grades) - test.labels[:4]).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("task", "grades.Nothing", "grades has no 'Nothing'"),
+        ("task", "nowhere.Ordinal", "there is no module 'nowhere'"),
+        ("task", "grades.STEPS", "is not a task"),
+        ("task", "clasify", "no task 'clasify'"),
+        ("train.mixup", 0.2, "train.mixup changes labels of classes"),
+        ("compress.candidates", [[{"step": "steps.Made"}]], "is no step of compression"),
+        ("compress.candidates", [[{"step": "steps.Coarse", "level": 3}]], "level"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_key(key: str, value: object, problem: str) -> None:
+    with modules_beside(HERE), pytest.raises(RecipeError, match=problem) as error:
+        load_recipe(RECIPE, {key: value})
+    assert key.split(".")[0] in str(error.value)
