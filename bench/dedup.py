@@ -25,9 +25,9 @@ import numpy as np
 from tables import print_head, print_row
 
 from bessemer.data.config import DedupConfig
-from bessemer.data.dedup import find_copies, text_signature
-from bessemer.data.dedup.signature import PERMUTATIONS, grams, jaccard
+from bessemer.data.signature import PERMUTATIONS, grams, jaccard, text_signature
 from bessemer.measure.benchmark import speedup, summarize
+from bessemer.prepare.dedup import find_copies
 
 DOCUMENTS, WORDS, SHARE, LEAST = 20_000, 250, 5, 0.8
 ROUNDS = 5

@@ -23,13 +23,13 @@ from tables import print_head, print_row, table
 from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batches, Dataset
 from bessemer.data.features import fit_features
-from bessemer.data.labels import check_labels
-from bessemer.data.prepare import prepare
 from bessemer.data.split import take_count
 from bessemer.model.answers import TorchModel
 from bessemer.model.config import EncoderConfig, SoundConfig
 from bessemer.model.encoder import set_packing
 from bessemer.model.state import Architecture
+from bessemer.prepare.labels import check_labels
+from bessemer.prepare.prepare import prepare
 from bessemer.runtime import Runtime, available_threads, use
 from bessemer.task.classify.baseline import baseline
 from bessemer.task.classify.objective import Classify

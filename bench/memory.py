@@ -45,7 +45,7 @@ def write_corpus(path: Path, mebibytes: int) -> int:
 def measure(path: Path) -> dict[str, float]:
     """Prepare a corpus in this process; what became of the rows, and the seconds."""
     from bessemer.data.config import ColumnsConfig, DataConfig
-    from bessemer.data.prepare import prepare
+    from bessemer.prepare.prepare import prepare
 
     config = DataConfig(source="table", path=str(path), columns=ColumnsConfig(text="text"))
     began = time.perf_counter()

@@ -25,11 +25,11 @@ from torch.nn import functional as F
 from bessemer.config import read_yaml
 from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batches, Dataset, Samples
-from bessemer.data.prepare import prepare
 from bessemer.model.answers import TorchModel
 from bessemer.model.config import ResNetConfig
 from bessemer.model.layers import GhostBatchNorm2d
 from bessemer.model.state import Architecture
+from bessemer.prepare.prepare import prepare
 from bessemer.runtime import Progress, Runtime, available_threads, use
 from bessemer.task.classify.objective import Classify
 from bessemer.train.config import TrainConfig

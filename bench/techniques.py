@@ -29,10 +29,10 @@ from bessemer.compress.distill import Distillation
 from bessemer.compress.prune import prune
 from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batches, Dataset, Samples
-from bessemer.data.prepare import prepare
 from bessemer.model.answers import TorchModel
 from bessemer.model.config import ResNetConfig
 from bessemer.model.state import Architecture
+from bessemer.prepare.prepare import prepare
 from bessemer.runtime import Runtime, available_threads, use
 from bessemer.task.classify.objective import Classify
 from bessemer.train.config import TrainConfig

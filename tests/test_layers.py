@@ -19,6 +19,7 @@ ORDER = [
     "artifact",
     "report",
     "data",
+    "prepare",
     "measure",
     "model",
     "task",
@@ -124,6 +125,14 @@ def test_importing_it_imports_nothing_heavy(module):
     script = f"import sys, {module}; print(*sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_training_loads_no_preparation():
+    script = "import sys, bessemer.train, bessemer.train.loop; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert not [name for name in loaded if name.partition(".")[0] == "pyarrow"]
+    assert not [name for name in loaded if name.startswith("bessemer.prepare")]
 
 
 # --- a task is one room ----------------------------------------------------------------------------------

@@ -92,6 +92,7 @@ def test_every_shell_line_is_make_or_bessemer() -> None:
     assert [line for line in SHELL if not line.startswith(("make ", "bessemer "))] == []
 
 
+@pytest.mark.timeout(900)  # a dozen whole commands; on a slow or busy machine they take minutes
 def test_the_commands_run_in_their_order(workplace: Path) -> None:
     for command in COMMANDS:
         text = "bessemer run" if command.startswith("bessemer run photos.yaml") else ""

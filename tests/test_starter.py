@@ -14,8 +14,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from bessemer.data.prepare import prepare
 from bessemer.errors import DataError, UsageError
+from bessemer.prepare.prepare import prepare
 from bessemer.recipe import Recipe, load_recipe
 from bessemer.starter import LEAST_SOUND_STEPS, audio_epochs, write_recipe
 

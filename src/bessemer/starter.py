@@ -16,11 +16,11 @@ import numpy as np
 
 from bessemer.config import dump_yaml
 from bessemer.data.config import DataConfig
-from bessemer.data.ingest import Job
-from bessemer.data.prepare import Selection, cleaner_for, tasks
-from bessemer.data.source import open_source
-from bessemer.data.source.detect import detect
 from bessemer.errors import DataError, UsageError
+from bessemer.prepare.ingest import Job
+from bessemer.prepare.prepare import Selection, cleaner_for, tasks
+from bessemer.prepare.source import open_source
+from bessemer.prepare.source.detect import detect
 
 LARGE_IMAGE = 96
 MAX_SIDE = 224

@@ -12,8 +12,8 @@ import torch
 from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batch, Batches, Dataset, Samples
 from bessemer.data.order import Order
-from bessemer.data.prepare import prepare
 from bessemer.data.rows import View
+from bessemer.prepare.prepare import prepare
 
 AUGMENT = AugmentConfig(crop=2, flip="horizontal", rotate=10)
 

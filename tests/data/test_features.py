@@ -136,6 +136,6 @@ def test_not_converging_is_told_and_not_warned_of(monkeypatch):
 
 def test_importing_features_and_labels_does_not_import_anything_heavy():
     heavy = "{'torch', 'sklearn', 'cv2', 'cleanlab', 'pandas', 'scipy'}"
-    script = f"import sys, bessemer.data.features, bessemer.data.labels; print(*({heavy} & set(sys.modules)))"
+    script = f"import sys, bessemer.data.features, bessemer.prepare.labels; print(*({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from bessemer.data.config import DataConfig, DedupConfig
-from bessemer.data.dedup import image_signature
 from bessemer.data.image import FORMATS, MAX_PIXELS, ImageCleaner, common_size, is_gray, open_image, read_image
 from bessemer.data.record import Clean, Raw, Rejected
+from bessemer.data.signature import image_signature
 from bessemer.errors import DataError
 
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 from bessemer.data.config import DataConfig
 from bessemer.data.dataset import Dataset
-from bessemer.data.prepare import prepare
 from bessemer.data.readers import input_files, is_of, read_one, reader
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
+from bessemer.prepare.prepare import prepare
 from bessemer.stages.export import from_raw_files
 
 WORDS = ["".join(letters) for letters in np.random.default_rng(5).choice(list("aeioubdgklmnprst"), (300, 6))]

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bessemer.data.config import SplitConfig
-from bessemer.data.split import choose_splits, class_ranks, take_count, take_share
-from bessemer.data.staging import UNSET
+from bessemer.data.split import class_ranks, take_count, take_share
+from bessemer.prepare.splits import choose_splits
+from bessemer.prepare.staging import UNSET
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True)
 SIZES = st.lists(st.integers(2, 40), min_size=1, max_size=5)

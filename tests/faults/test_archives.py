@@ -18,11 +18,11 @@ import pytest
 
 from bessemer.data.config import DataConfig, SourceConfig
 from bessemer.data.record import Raw, Rejected
-from bessemer.data.source import archive as limits
-from bessemer.data.source import open_source
-from bessemer.data.source.arrays import read_idx
-from bessemer.data.source.detect import detect
 from bessemer.errors import DataError
+from bessemer.prepare.source import archive as limits
+from bessemer.prepare.source import open_source
+from bessemer.prepare.source.arrays import read_idx
+from bessemer.prepare.source.detect import detect
 
 pytestmark = pytest.mark.faults
 MIB = 2**20

@@ -23,6 +23,8 @@ from bessemer.task.classify.objective import Classify
 from bessemer.train.checkpoint import TrainState, load_checkpoint
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import FitResult, fit
+from bessemer.train.methods import Method
+from bessemer.train.methods.ema import Ema
 from bessemer.train.methods.standard import standard_methods
 
 EPOCH = 3  # steps
@@ -338,3 +340,24 @@ def test_settings_switch_methods_on_in_a_fixed_order(task: Classify) -> None:
     assert standard_methods(TrainConfig(), task, 0, 12) == []
     names = [method.name for method in standard_methods(CONFIG, task, 0, 12)]
     assert names == ["label_smoothing", "mixup", "ema"]
+
+
+def test_averages_come_behind_methods_that_a_caller_adds(
+    model: nn.Module, task: Classify, samples: Samples
+) -> None:
+    seen: list[str] = []
+
+    class Last(Method):
+        name = "last"
+
+        def prepare(self, model: nn.Module) -> None:
+            seen.append("last")
+
+    class Watched(Ema):
+        def prepare(self, model: nn.Module) -> None:
+            seen.append("ema")
+            super().prepare(model)
+
+    config = CONFIG.model_copy(update={"epochs": 0.1, "ema": 0.0, "mixup": 0.0})
+    fit(model, task, Batches(samples, 8, 0), config, methods=[Watched(0.9), Last()])
+    assert seen == ["last", "ema"]

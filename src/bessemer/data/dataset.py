@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bessemer.data.accounts import kept_names
 from bessemer.data.augment.image import augment as augment_images
 from bessemer.data.config import AugmentConfig
 from bessemer.data.mixture import Mixture
+from bessemer.data.names import kept_names
 from bessemer.data.order import U64, Order, Phase, key, mix
 from bessemer.data.rows import FixedRows, RaggedRows, Rows, View
 from bessemer.data.rows import positions as positions_of

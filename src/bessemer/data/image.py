@@ -160,7 +160,7 @@ class ImageCleaner:
     def _signature(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
         if not self.config.dedup.near:
             return np.empty(0, np.uint64)
-        from bessemer.data.dedup import image_signature
+        from bessemer.data.signature import image_signature
 
         return image_signature(pixels)
 

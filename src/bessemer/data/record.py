@@ -59,7 +59,7 @@ class Clean:
 
     `payload` is what is stored: UTF-8 text, pixels uint8 (H, W, C) or PCM int16 (T,), as bytes; its SHA-256 is the
     sample's id. `length` is in characters, pixels or seconds. `signature` holds what near-copy search compares
-    (see bessemer.data.dedup), empty where there is none. `repairs` names what was mended, each by a short,
+    (see bessemer.prepare.dedup), empty where there is none. `repairs` names what was mended, each by a short,
     constant text. `part` tells samples of one row apart ("" where the row gives one sample).
     """
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.config import SplitConfig
 from bessemer.data.order import U64, key, mix
-from bessemer.data.staging import UNSET, Staged
 
 SPLITS = ("train", "validation", "test")
 
@@ -39,24 +37,3 @@ def take_count(groups: NDArray[np.integer], ids: U64, count: int, seed: int) -> 
     """Positions, ascending, of `count` samples in which every group keeps its share."""
     ranks, sizes = class_ranks(groups, ids, seed)
     return np.sort(np.argsort((ranks + 0.5) / sizes, kind="stable")[:count])
-
-
-def choose_splits(
-    config: SplitConfig, staged: Staged, rows: NDArray[np.int64], labels: NDArray[np.int32], seed: int
-) -> NDArray[np.uint8]:
-    """0, 1 or 2 (train, validation, test) for each of `rows`: as the source says, the rest stratified by class."""
-    given = staged.splits[rows]
-    split = np.where(given == UNSET, 0, given).astype(np.uint8)
-    # Parts of one file share a group, which falls into one split as a whole.
-    groups, first, member = np.unique(staged.groups[rows], return_index=True, return_inverse=True)
-    group_labels = labels[rows][first]
-    for name, share in (("test", config.test), ("validation", config.validation)):
-        code = SPLITS.index(name)
-        if (given == code).any():
-            continue
-        open_groups = np.flatnonzero(split[first] == 0)
-        chosen = np.zeros(len(groups), bool)
-        turn = int(key(seed, code) >> np.uint64(1))
-        chosen[open_groups] = take_share(group_labels[open_groups], groups[open_groups], share, turn)
-        split[chosen[member] & (split == 0)] = code
-    return split

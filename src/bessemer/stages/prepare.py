@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bessemer.config import keyed
-from bessemer.data.source import fingerprint
+from bessemer.prepare.source import fingerprint
 from bessemer.recipe import Recipe
 from bessemer.stages.context import Context
 from bessemer.stages.stage import Stage
@@ -33,7 +33,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
 def body(context: Context) -> None:
     """Prepare the data and show a few samples of it."""
     from bessemer.data.dataset import Dataset
-    from bessemer.data.prepare import prepare as prepare_data
+    from bessemer.prepare.prepare import prepare as prepare_data
 
     recipe, task = context.recipe, context.task
     about = prepare_data(
@@ -67,8 +67,8 @@ def some_samples(context: Context, dataset: Dataset) -> list[dict[str, Any]]:
 
 def some_quarantined(context: Context, modality: str) -> list[dict[str, Any]]:
     """The first rows of each reason, shown where that is possible."""
-    from bessemer.data.accounts import read_quarantine
     from bessemer.data.show import show_raw
+    from bessemer.prepare.accounts import read_quarantine
 
     counts: dict[str, int] = {}
     found = []

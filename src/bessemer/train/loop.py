@@ -78,8 +78,9 @@ def fit(
     """Train a model in place for `config.epochs` epochs of `batches`.
 
     With `work`, checkpoints go there and a later call with the same arguments goes on from the newest one, to
-    bit-identical weights. `methods` come after those that `config` switches on. `validate` maps the model that
-    would be the result to a number, of which `higher_is_better` says the good end; it is asked about ten times.
+    bit-identical weights. `methods` come after those that `config` switches on, but before averages. `validate`
+    maps the model that would be the result to a number, of which `higher_is_better` says the good end; it is asked
+    about ten times.
 
     Raises TrainingError on a loss that is not finite, and StoppedError on SIGTERM or Ctrl-C, after saving.
     """
@@ -230,6 +231,7 @@ def _set_up(
     set_ghost(model, config.ghost_batch)
     steps = batches.order.steps(config.epochs)
     every = [*standard_methods(config, task, seed, steps), *methods]
+    every.sort(key=lambda method: method.averages)  # averages see what all others have made of the weights
     prepare_methods(every, model)
     return Training(
         model=model,

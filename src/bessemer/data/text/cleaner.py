@@ -109,7 +109,7 @@ class TextCleaner:
     def _signature(self, text: str) -> U64:
         if not self.config.dedup.near:
             return np.empty(0, np.uint64)
-        from bessemer.data.dedup import text_signature
+        from bessemer.data.signature import text_signature
 
         signature: U64 = text_signature(text)
         return signature

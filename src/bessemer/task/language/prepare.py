@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.config import DataConfig
-from bessemer.data.finish import TEXTS_PER_SHARD, Chosen, blocks_of_texts, histogram, training_texts
 from bessemer.data.rows import write_ragged
 from bessemer.data.split import SPLITS
 from bessemer.data.stream import write_stream
 from bessemer.data.tokenize import TextEncoder, load_tokenizer, train_tokenizer
+from bessemer.prepare.finish import TEXTS_PER_SHARD, Chosen, blocks_of_texts, histogram, training_texts
 
 SIZES = (
     (1e6, 1024),

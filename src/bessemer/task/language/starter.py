@@ -12,13 +12,13 @@ import numpy as np
 
 from bessemer.config import dump_yaml
 from bessemer.data.config import DataConfig, TextConfig
-from bessemer.data.ingest import Job
-from bessemer.data.prepare import Selection, cleaner_for, tasks
-from bessemer.data.source import open_source
-from bessemer.data.source.common import TABLE_SUFFIXES, suffix_of
-from bessemer.data.source.dataset import is_dataset
-from bessemer.data.source.guess import guess_dataset, guess_table
 from bessemer.errors import DataError, UsageError
+from bessemer.prepare.ingest import Job
+from bessemer.prepare.prepare import Selection, cleaner_for, tasks
+from bessemer.prepare.source import open_source
+from bessemer.prepare.source.common import TABLE_SUFFIXES, suffix_of
+from bessemer.prepare.source.dataset import is_dataset
+from bessemer.prepare.source.guess import guess_dataset, guess_table
 
 LOOKS = 500  # documents whose lengths are looked at
 BYTES_A_TOKEN = 3.2

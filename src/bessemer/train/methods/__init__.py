@@ -17,6 +17,7 @@ class Method:
     """A method that changes nothing: the base of the others."""
 
     name = "none"
+    averages = False  # one that averages weights comes last, behind methods that a caller adds
 
     def prepare(self, model: nn.Module) -> None:
         """Look at the model before the first step."""

@@ -24,6 +24,7 @@ class Ema(Method):
     """Keeps the average and gives it as the result; the decay rises from 0.1 in the first steps."""
 
     name = "ema"
+    averages = True
 
     def __init__(self, decay: float) -> None:
         self.decay = decay

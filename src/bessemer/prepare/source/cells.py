@@ -1,0 +1,122 @@
+"""From the cells of a table's row to a raw row: text, a file's path or bytes; label; split."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bessemer.data.config import ColumnsConfig
+from bessemer.data.record import DOCUMENT, FILTERED, Raw, Rejected
+from bessemer.errors import DataError
+from bessemer.prepare.source.common import SPLIT_NAMES, as_label, is_inside
+
+NO_LABEL = {"", "nan", "null", "<na>"}
+WHOLE_NUMBER = re.compile(r"-?\d+\.0+")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What the columns mean. `root` is the real path that no file may lie outside of."""
+
+    columns: ColumnsConfig
+    root: str
+    class_names: list[str] | None = None  # of labels that are stored as their numbers
+
+    def raw(self, origin: str, place: str, row: Mapping[str, Any] | Rejected, folder: Path, split: str) -> Raw:
+        """One row; `folder` is where its paths start, `split` that of its file ("" where there is none)."""
+        if isinstance(row, Rejected):
+            return Raw(origin, place, None, split, row)
+        value: Path | bytes | str | Rejected
+        try:
+            split = self._split(row) or split
+            value = self._value(row, folder)
+        except Rejected as problem:
+            value = problem
+        label = self.label(row.get(self.columns.label)) if self.columns.label else DOCUMENT
+        return Raw(origin, place, label, split, value)
+
+    def label(self, value: Any) -> str | None:
+        """A class name: numbers as text (1.0 is "1"), None where the cell says nothing."""
+        if self.class_names is not None and isinstance(value, int):
+            return self.class_names[value] if 0 <= value < len(self.class_names) else None
+        if isinstance(value, float) and math.isfinite(value) and value.is_integer():
+            value = int(value)
+        text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+        text = text.strip()
+        if value is None or text.lower() in NO_LABEL:
+            return None
+        text = text.split(".")[0] if WHOLE_NUMBER.fullmatch(text) else text
+        return as_label(without_surrogates(text))
+
+    def _split(self, row: Mapping[str, Any]) -> str:
+        cell = row.get(self.columns.split) if self.columns.split else None
+        name = "" if cell is None else str(cell).strip().lower()
+        if name and name not in SPLIT_NAMES:
+            raise Rejected("unknown split", f"{name[:80]!r}; known are {', '.join(SPLIT_NAMES)}", FILTERED)
+        return SPLIT_NAMES.get(name, "")
+
+    def _value(self, row: Mapping[str, Any], folder: Path) -> Path | bytes | str:
+        if self.columns.text:
+            names = [self.columns.text] if isinstance(self.columns.text, str) else self.columns.text
+            if len(names) == 1 and isinstance(row.get(names[0]), bytes):
+                return bytes(row[names[0]])  # in whatever encoding: cleaning finds out
+            parts = [as_text(row.get(name)) for name in names]
+            return "\n".join(part for part in parts if part)
+        return self._file(row.get(str(self.columns.image or self.columns.audio)), folder)
+
+    def _file(self, cell: Any, folder: Path) -> Path | bytes:
+        """A path's file inside the root, or the bytes themselves; a mapping has either."""
+        if isinstance(cell, Mapping):
+            cell = cell.get("bytes") or cell.get("path")
+        if isinstance(cell, bytes | bytearray):
+            return bytes(cell)
+        if not isinstance(cell, str) or not cell.strip():
+            raise Rejected("no file named", "" if cell is None else f"a {type(cell).__name__}")
+        return self._inside(cell.strip(), folder)
+
+    def _inside(self, name: str, folder: Path) -> Path:
+        if "\0" in name or len(name) > 4096:
+            raise Rejected("missing file", repr(name[:80]))
+        spellings = [name] if "\\" not in name else [name, name.replace("\\", "/")]
+        paths = [os.path.join(base, spelling) for spelling in spellings for base in (folder, self.root)]
+        inside = [path for path in paths if is_inside(path, self.root)]
+        if not inside:
+            raise Rejected("path outside the data folder", repr(name[:200]))
+        found = next((path for path in inside if os.path.isfile(path)), None)
+        if found is None:
+            raise Rejected("missing file", repr(name[:200]))
+        return Path(found)
+
+
+def as_text(cell: Any) -> str:
+    """A cell of a text column as text, "" for nothing; raises Rejected for lists and objects."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "replace")
+    if isinstance(cell, list | dict):
+        raise Rejected("not text", f"a {type(cell).__name__}")
+    return without_surrogates(str(cell))
+
+
+def without_surrogates(text: str) -> str:
+    """Text that can be written as UTF-8; JSON may hold halves of characters."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if not text.isascii() else text
+
+
+def check_columns(file: Path | str, columns: ColumnsConfig, there: list[str]) -> list[str]:
+    """The names of the columns that are read; DataError where one is missing."""
+    texts = [columns.text] if isinstance(columns.text, str) else columns.text or []
+    wanted = [*texts, columns.image, columns.audio, columns.label, columns.split]
+    names = list(dict.fromkeys(name for name in wanted if name))
+    missing = [name for name in names if name not in there]
+    if missing:
+        listed = ", ".join(there[:40]) + (", ..." if len(there) > 40 else "")
+        remedy = "correct data.columns, or data.path"
+        raise DataError(f"{file}: no column {missing[0]!r}; its columns are {listed}", remedy)
+    return names

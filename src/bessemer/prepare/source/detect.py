@@ -1,0 +1,176 @@
+"""A look at a folder or file that says which source reads it: the `data:` section of a first recipe."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from bessemer.data.config import Modality, SourceConfig
+from bessemer.data.record import Rejected
+from bessemer.errors import DataError
+from bessemer.prepare.source.archive import Member, is_zip, list_members, read_member, read_tar, stream_members
+from bessemer.prepare.source.arrays import idx_files
+from bessemer.prepare.source.common import (
+    KIND_OF_SUFFIX,
+    TABLE_SUFFIXES,
+    existing,
+    is_archive,
+    is_skipped,
+    suffix_of,
+)
+from bessemer.prepare.source.dataset import is_dataset
+from bessemer.prepare.source.folder import open_folder
+from bessemer.prepare.source.guess import guess_dataset, guess_table
+from bessemer.prepare.source.sniff import sniff
+
+MAX_FILES = 20_000  # that are counted
+FEW_RECORDINGS = 3  # of a class
+MAX_SNIFFED = 200  # members of an archive that are unpacked for a look
+KNOWN = (
+    "give a folder per class (images, texts or recordings; a zip or tar file of it too), a table "
+    "(CSV, TSV, JSONL, Parquet), a folder of IDX files, or one that datasets' save_to_disk wrote"
+)
+
+
+def detect(path: Path) -> dict[str, Any]:
+    """The values of `data:` that read what stands at `path`; DataError where nothing is known that fits."""
+    path = existing(str(path)).resolve()
+    if path.is_dir():
+        return _detect_folder(path)
+    if is_archive(path.name):
+        return _class_folders(path, _kinds_inside(path))
+    if suffix_of(path.name) in TABLE_SUFFIXES:
+        return {"source": "table", "path": str(path), "columns": guess_table(path)}
+    if path in idx_files(path.parent):
+        return {"source": "idx", "path": str(path.parent)}
+    raise DataError(f"{path}: not a kind of file that is known", KNOWN)
+
+
+def _detect_folder(root: Path) -> dict[str, Any]:
+    if idx_files(root):
+        return {"source": "idx", "path": str(root)}
+    if is_dataset(root):
+        return {"source": "dataset", "path": str(root), "columns": guess_dataset(root)}
+    kinds = _kinds_below(root)
+    if (table := _table_of(root, kinds)) is not None:
+        return table
+    return _class_folders(root, kinds)
+
+
+def _table_of(root: Path, kinds: Counter[str]) -> dict[str, Any] | None:
+    """The manifest that lists the folder's images or recordings, or the tables that the folder consists of."""
+    tables = sorted(path for path in root.iterdir() if _is_table(path))
+    media = kinds["image"] + kinds["audio"]
+    if media:
+        for path in tables:
+            try:
+                columns = guess_table(path)
+            except DataError:
+                continue  # a table of something else: the class folders are looked at next
+            if "text" not in columns:
+                return {"source": "table", "path": str(path), "columns": columns}
+    elif tables or kinds["table"]:
+        first = tables[0] if tables else next(path for path in _files(root) if _is_table(path))
+        if 2 * kinds["table"] < kinds.total():
+            return None
+        whole = kinds["table"] > 1
+        return {"source": "table", "path": str(root if whole else first), "columns": guess_table(first)}
+    return None
+
+
+def _class_folders(path: Path, kinds: Counter[str]) -> dict[str, Any]:
+    """The folder source for the kind that most files are of; it is opened, to be sure that it fits."""
+    kinds["text"] += kinds.pop("table", 0)
+    counts: dict[Modality, int] = {kind: kinds[kind] for kind in ("image", "audio", "text")}
+    modality = max(counts, key=lambda kind: counts[kind])
+    if modality != "audio" and counts["audio"] and _has_recordings(path):
+        modality = "audio"
+    if not counts[modality]:
+        found = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()) if count) or "no files"
+        raise DataError(f"{path}: no images, texts or recordings in it (found: {found})", KNOWN)
+    values = {"source": f"{modality}_folder", "path": str(path)}
+    open_folder(SourceConfig.model_validate(values))
+    return values
+
+
+def _has_recordings(path: Path) -> bool:
+    """Whether two classes or more have recordings: texts describe those, but recordings seldom decorate texts."""
+    try:
+        source = open_folder(SourceConfig(source="audio_folder", path=str(path)))
+    except DataError:
+        return False
+    labels = Counter(raw.label for task in source.tasks() for raw in source.read(task) if raw.label is not None)
+    return sum(count >= FEW_RECORDINGS for count in labels.values()) >= 2
+
+
+def _is_table(path: Path) -> bool:
+    return suffix_of(path.name) in TABLE_SUFFIXES and path.is_file() and not is_skipped(path.name)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not is_skipped(name))
+        for name in sorted(names):
+            if not is_skipped(name) and os.path.isfile(os.path.join(folder, name)):
+                yield Path(folder, name)
+
+
+def _kinds_below(root: Path) -> Counter[str]:
+    """Number of files of each kind below a folder; those without a known suffix are looked into."""
+    kinds: Counter[str] = Counter()
+    for path in islice(_files(root), MAX_FILES):
+        if is_archive(path.name):
+            kinds += _kinds_inside(path)
+        elif suffix_of(path.name) in TABLE_SUFFIXES:
+            kinds["table"] += 1
+        else:
+            kinds[KIND_OF_SUFFIX.get(suffix_of(path.name)) or _sniff_file(path)] += 1
+    return kinds
+
+
+def _kinds_inside(path: Path) -> Counter[str]:
+    """Number of members of each kind; the first that have no known suffix are looked into."""
+    kinds: Counter[str] = Counter()
+    unknown = 0
+    try:
+        for member, read in islice(_members(path), MAX_FILES):
+            name = member.name.split("/")[-1]
+            if any(is_skipped(part) for part in member.name.split("/")):
+                continue
+            kind = KIND_OF_SUFFIX.get(suffix_of(name))
+            unknown += kind is None
+            kinds[kind or (_sniff_member(read) if unknown <= MAX_SNIFFED else "unknown")] += 1
+    except (Rejected, OSError) as error:
+        if not kinds:
+            raise DataError(f"{path}: {error}", "make or download it again") from error
+    return kinds
+
+
+def _members(path: Path) -> Iterator[tuple[Member, Callable[[], bytes]]]:
+    """Members with what reads them, before the next one is asked for."""
+    if not is_zip(path):
+        for member, window in stream_members(path):
+            yield member, partial(read_tar, window, member)
+        return
+    for member in list_members(path):
+        yield member, partial(read_member, path, member)
+
+
+def _sniff_member(read: Callable[[], bytes]) -> str:
+    try:
+        return sniff(read()[:512])
+    except Rejected:
+        return "unreadable"
+
+
+def _sniff_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return sniff(file.read(512))
+    except OSError:
+        return "unreadable"

@@ -1,0 +1,162 @@
+"""A guess at what the columns of a table hold, from their names and a few thousand rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from bessemer.data.record import Rejected
+from bessemer.errors import DataError
+from bessemer.prepare.source.common import KIND_OF_SUFFIX, SPLIT_NAMES, suffix_of
+from bessemer.prepare.source.dataset import describe, find_parts
+from bessemer.prepare.source.delimited import DelimitedTable
+from bessemer.prepare.source.parquet import ParquetTable, as_rows, class_names
+from bessemer.prepare.source.sniff import sniff
+from bessemer.prepare.source.table import TEXT_ROWS, open_file
+
+LOOKED_AT = 4000  # rows
+LABELS = ("label", "labels", "class", "category", "target", "topic", "sentiment", "label_text", "class_name", "y")
+SPLITS = ("split", "part", "subset", "set", "fold", "partition")
+REMEDY = "write data.columns by hand, for example {text: body, label: topic}"
+
+
+@dataclass
+class Look:
+    """What is seen of one column."""
+
+    seen: int = 0
+    letters: int = 0
+    distinct: set[str] = field(default_factory=set)
+    kinds: dict[str, int] = field(default_factory=lambda: {"image": 0, "audio": 0})
+    scalar: bool = True
+
+    def add(self, cell: Any, folder: Path) -> None:
+        """Look at one cell; paths start at `folder`."""
+        if cell is None or cell == "":
+            return
+        self.seen += 1
+        kind = _media(cell, folder)
+        if kind in self.kinds:
+            self.kinds[kind] += 1
+        if isinstance(cell, bytes | list | dict):
+            self.scalar = False
+            return
+        text = str(cell)
+        self.letters += len(text)
+        if len(self.distinct) <= LOOKED_AT // 2:
+            self.distinct.add(text[:200])
+
+    @property
+    def length(self) -> float:
+        """Characters of a cell on average."""
+        return self.letters / max(1, self.seen)
+
+    def is_media(self, kind: str) -> bool:
+        """Whether most cells are files of this kind."""
+        return self.seen > 0 and 2 * self.kinds[kind] > self.seen
+
+
+def guess_table(path: Path) -> dict[str, str]:
+    """`data.columns` of one table; raises DataError where they cannot be told."""
+    table = open_file(path)
+    if isinstance(table, DelimitedTable):
+        check_header(path, table.columns)
+    rows = (row for task in table.tasks(TEXT_ROWS, 2**22) for _, row in table.read(task, table.columns))
+    known = table.class_names if isinstance(table, ParquetTable) else {}
+    return guess_columns(path, rows, path.parent, known)
+
+
+def guess_dataset(root: Path) -> dict[str, str]:
+    """`data.columns` of a data set saved by Hugging Face `datasets`."""
+    import pyarrow as pa
+
+    part = find_parts(root)[0]
+    path = root / part.file
+    _, features = describe(path)
+    with pa.memory_map(str(path)) as file:
+        stream = pa.ipc.open_stream(file)
+        rows = (row for batch in stream for row in as_rows(batch))
+        return guess_columns(path, rows, path.parent, class_names(features))
+
+
+def guess_columns(
+    path: Path, rows: Iterable[Mapping[str, Any] | Rejected], folder: Path, known: Mapping[str, list[str]]
+) -> dict[str, str]:
+    """Columns of rows; `known` are the columns that say themselves that they are labels."""
+    looks: dict[str, Look] = {}
+    for row in islice(rows, LOOKED_AT):
+        if not isinstance(row, Rejected):
+            for name, cell in row.items():
+                looks.setdefault(name, Look()).add(cell, folder)
+    if not looks:
+        raise DataError(f"{path}: no readable row in it", "check the file")
+    split = _split(looks)
+    value = {name: look for name, look in looks.items() if name != split}
+    kind, column = _value(path, value, known)
+    label = _label(path, {name: look for name, look in value.items() if name != column}, known)
+    return {kind: column, "label": label} | ({"split": split} if split else {})
+
+
+def check_header(path: Path, columns: list[str]) -> None:
+    """Refuse a table whose first row seems to be data."""
+    odd = [name for name in columns if len(name) > 80 or name.replace(".", "", 1).replace("-", "", 1).isdigit()]
+    if odd:
+        problem = f"{path}: its first row seems to be data, not the names of columns ({odd[0][:40]!r})"
+        raise DataError(problem, "put a row with the names of the columns on top")
+
+
+def _split(looks: dict[str, Look]) -> str | None:
+    for name, look in looks.items():
+        if (
+            name.lower() in SPLITS
+            and look.distinct
+            and {text.lower() for text in look.distinct} <= set(SPLIT_NAMES)
+        ):
+            return name
+    return None
+
+
+def _value(path: Path, looks: dict[str, Look], known: Mapping[str, list[str]]) -> tuple[str, str]:
+    """(image, audio or text, column): files where there are any, else the longest text that is no label."""
+    for kind in ("image", "audio"):
+        for name, look in looks.items():
+            if look.is_media(kind):
+                return kind, name
+    free = [name for name in looks if name not in known and looks[name].scalar]
+    texts = [name for name in free if name.lower() not in LABELS] or free
+    longest = max(texts, key=lambda name: looks[name].length, default=None)
+    if longest is None or not looks[longest].letters:
+        raise DataError(f"{path}: no column of texts, images or recordings ({', '.join(looks)})", REMEDY)
+    return "text", longest
+
+
+def _label(path: Path, looks: dict[str, Look], known: Mapping[str, list[str]]) -> str:
+    """The column that says so itself, is named so, or has the fewest values (at least two)."""
+    named = [name for name in known if name in looks]
+    lower = {name.lower(): name for name in reversed(looks)}
+    named += [lower[name] for name in LABELS if name in lower]
+    few = [
+        name for name, look in looks.items() if look.scalar and 2 <= len(look.distinct) <= max(2, look.seen // 2)
+    ]
+    found = named or sorted(few, key=lambda name: len(looks[name].distinct))
+    if not found:
+        raise DataError(f"{path}: no column that could be the class ({', '.join(looks)})", REMEDY)
+    return found[0]
+
+
+def _media(cell: Any, folder: Path) -> str:
+    """The kind of file that a cell holds or names, "" where it is none."""
+    if isinstance(cell, Mapping):
+        cell = cell.get("bytes") or cell.get("path") or ""
+    if isinstance(cell, bytes):
+        return sniff(cell[:512])
+    if not isinstance(cell, str) or len(cell) > 1000 or "\0" in cell:
+        return ""
+    kind = KIND_OF_SUFFIX.get(suffix_of(cell.strip()), "")
+    if kind not in ("image", "audio"):
+        return ""
+    return kind if os.path.isfile(os.path.join(folder, cell.strip().replace("\\", "/"))) else ""

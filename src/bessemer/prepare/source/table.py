@@ -1,0 +1,136 @@
+"""Tables: one CSV, TSV, JSON Lines or Parquet file, or a folder of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from bessemer.data.config import ColumnsConfig, SourceConfig
+from bessemer.data.record import Raw, Rejected, Source
+from bessemer.errors import DataError
+from bessemer.prepare.source.cells import Cells, check_columns
+from bessemer.prepare.source.common import (
+    TABLE_SUFFIXES,
+    existing,
+    is_skipped,
+    printable,
+    split_of_stem,
+    suffix_of,
+)
+from bessemer.prepare.source.delimited import open_delimited
+from bessemer.prepare.source.jsonl import open_jsonl
+from bessemer.prepare.source.parquet import ParquetTable, open_parquet
+
+TASK_BYTES = 4 * 2**20
+TEXT_ROWS, FILE_ROWS = 2048, 256  # of a task: rows that hold their text, rows that name a file
+TableTask = tuple[int, Any]  # table, its own task
+
+
+class Table(Protocol):
+    """One file of rows."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def columns(self) -> list[str]: ...
+    def tasks(self, rows: int, size: int) -> Iterator[Any]: ...
+    def read(self, task: Any, names: list[str]) -> Iterator[tuple[str, Mapping[str, Any] | Rejected]]: ...
+
+
+OPENERS: dict[str, Callable[[Path], Table]] = {
+    ".csv": open_delimited,
+    ".tsv": open_delimited,
+    ".jsonl": open_jsonl,
+    ".ndjson": open_jsonl,
+    ".parquet": open_parquet,
+}
+
+
+@dataclass
+class TableSource:
+    """Rows of one or more files with the same columns."""
+
+    tables: list[Table]
+    origins: list[str]
+    splits: list[str]
+    names: list[str]  # columns that are read
+    cells: Cells
+    classes: list[str] | None
+    ignored: dict[str, int]
+
+    def tasks(self) -> Iterator[TableTask]:
+        """Pieces of the files, each from a place that can be jumped to."""
+        rows = TEXT_ROWS if self.cells.columns.text else FILE_ROWS
+        for index, table in enumerate(self.tables):
+            for piece in table.tasks(rows, TASK_BYTES):
+                yield index, piece
+
+    def read(self, task: TableTask) -> Iterator[Raw]:
+        """The rows of one piece; a broken one carries its reason."""
+        index, piece = task
+        table = self.tables[index]
+        for place, row in table.read(piece, self.names):
+            yield self.cells.raw(self.origins[index], place, row, table.path.parent, self.splits[index])
+
+
+def open_table(config: SourceConfig) -> Source:
+    """The table or tables that the settings name; raises DataError where a column is missing."""
+    assert config.columns is not None  # SourceConfig sees to it
+    path = existing(config.path)
+    ignored: dict[str, int] = {}
+    files = table_files(path, ignored) if path.is_dir() else [path]
+    if not files:
+        found = f" (found: {', '.join(sorted(ignored))})" if ignored else ""
+        raise DataError(f"{path}: no table in it{found}", f"it needs files with {', '.join(TABLE_SUFFIXES)}")
+    tables = [open_file(file) for file in files]
+    names = [check_columns(table.path, config.columns, table.columns) for table in tables]
+    root = path if path.is_dir() else path.parent
+    classes = _classes(tables, config.columns)
+    cells = Cells(config.columns, os.path.realpath(root), classes)
+    origins = [printable(file.relative_to(root).as_posix()) for file in files]
+    return TableSource(tables, origins, _splits(origins), names[0], cells, classes, ignored)
+
+
+def table_files(root: Path, ignored: dict[str, int]) -> list[Path]:
+    """The tables below a folder, in order of names; other files are counted in `ignored` by suffix."""
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not is_skipped(name)]
+        for name in names:
+            path = Path(folder, name)
+            if is_skipped(name) or path.is_symlink() or not path.is_file():
+                continue
+            if suffix_of(name) in OPENERS:
+                found.append(path)
+            else:
+                ignored[suffix_of(name)] = ignored.get(suffix_of(name), 0) + 1
+    return sorted(found)
+
+
+def open_file(path: Path) -> Table:
+    """One table by its suffix; raises DataError where it is of no kind that is known."""
+    opener = OPENERS.get(suffix_of(path.name))
+    if opener is None or not path.is_file():
+        raise DataError(f"{path}: not a table that is known", f"known are {', '.join(TABLE_SUFFIXES)}")
+    return opener(path)
+
+
+def _splits(origins: list[str]) -> list[str]:
+    """The split that each file's name or folder says, where there are several and all of them say one."""
+    splits = []
+    for origin in origins:
+        *folders, name = origin.split("/")
+        said = [split_of_stem(name), *(split_of_stem(folder) for folder in folders)]
+        splits.append(next((split for split in said if split), ""))
+    return splits if len(origins) > 1 and all(splits) else [""] * len(origins)
+
+
+def _classes(tables: list[Table], columns: ColumnsConfig) -> list[str] | None:
+    """Class names that the files themselves give to the label's numbers, where all give the same."""
+    named = [
+        table.class_names.get(columns.label or "") if isinstance(table, ParquetTable) else None for table in tables
+    ]
+    return named[0] if all(names == named[0] for names in named) else None

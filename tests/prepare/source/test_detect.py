@@ -1,0 +1,198 @@
+"""What `init` finds in folders and files, and what it says where it finds nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bessemer.data.config import DataConfig
+from bessemer.errors import DataError
+from bessemer.prepare.source import open_source
+from bessemer.prepare.source.detect import detect
+from bessemer.prepare.source.sniff import sniff
+
+PNG, WAV = b"\x89PNG\r\n\x1a\n" + bytes(8), b"RIFF\0\0\0\0WAVEfmt "
+HEADS = {"image": PNG, "audio": WAV, "text": b"some words, and some more\n"}
+SUFFIXES = {"image": ".png", "audio": ".wav", "text": ".txt"}
+
+
+def add(root: Path, content: bytes, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+
+
+def found(path: Path) -> dict:
+    """What is detected; it must open, too."""
+    values = detect(path)
+    open_source(DataConfig.model_validate(values))
+    return values
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(DataError) as error:
+        detect(path)
+    assert error.value.remedy
+    return error.value.problem
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "text"])
+@pytest.mark.parametrize("with_suffix", [True, False])
+def test_a_folder_per_class_by_the_kind_of_most_files(tmp_path, kind, with_suffix):
+    suffix = SUFFIXES[kind] if with_suffix else ""
+    add(tmp_path, HEADS[kind], *(f"{name}/{i}{suffix}" for name in "ab" for i in range(3)))
+    add(tmp_path, b"x", "a/other.pyc", "b/table.csv", "README.md", ".git/x")
+    assert found(tmp_path) == {"source": f"{kind}_folder", "path": str(tmp_path)}
+
+
+@pytest.mark.parametrize("suffix", [".py", ".html", ".md", ".rst", ".log", ".tex"])
+def test_sources_and_markup_are_text(tmp_path, suffix):
+    add(tmp_path, b"x", f"a/1{suffix}", f"b/1{suffix}", "b/logo.png")
+    assert found(tmp_path)["source"] == "text_folder"
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "text"])
+@pytest.mark.parametrize("packing", ["zip", "tar", "tgz"])
+@pytest.mark.parametrize("with_suffix", [True, False])
+@pytest.mark.parametrize("as_file", [True, False])
+def test_archives(tmp_path, kind, packing, with_suffix, as_file):
+    names = [f"set/{name}/{i}{SUFFIXES[kind] if with_suffix else ''}" for name in "ab" for i in range(3)]
+    path = tmp_path / f"set.{packing}"
+    if packing == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(name, HEADS[kind])
+    else:
+        with tarfile.open(path, "w:gz" if packing == "tgz" else "w") as archive:
+            for name in names:
+                info = tarfile.TarInfo(name)
+                info.size = len(HEADS[kind])
+                archive.addfile(info, io.BytesIO(HEADS[kind]))
+    where = path if as_file else tmp_path
+    assert found(where) == {"source": f"{kind}_folder", "path": str(where)}
+
+
+def test_idx_files_by_folder_or_by_one_of_them(tmp_path):
+    images = bytes([0, 0, 8, 3]) + struct.pack(">III", 2, 2, 2) + bytes(8)
+    add(tmp_path, images, "train-images-idx3-ubyte")
+    add(tmp_path, bytes([0, 0, 8, 1]) + struct.pack(">I", 2) + b"\0\1", "train-labels-idx1-ubyte")
+    assert found(tmp_path) == {"source": "idx", "path": str(tmp_path)}
+    assert found(tmp_path / "train-images-idx3-ubyte") == {"source": "idx", "path": str(tmp_path)}
+
+
+CSV = "id,headline,topic,part\n" + "".join(
+    f"{i},a longer text number {i},{'xy'[i % 2]},train\n" for i in range(20)
+)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_a_text_table_alone_in_its_folder_or_by_itself(tmp_path, suffix):
+    rows = [
+        {"id": i, "headline": f"a longer text number {i}", "topic": "xy"[i % 2], "part": "train"}
+        for i in range(20)
+    ]
+    path = tmp_path / f"t{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        path.write_text(CSV.replace(",", "\t") if suffix == ".tsv" else CSV)
+    columns = {"text": "headline", "label": "topic", "split": "part"}
+    assert found(path) == {"source": "table", "path": str(path), "columns": columns}
+    assert found(tmp_path) == found(path)
+
+
+def test_a_label_without_a_name_is_the_column_of_fewest_values(tmp_path):
+    lines = [f"{i},{'abc'[i % 3]},{i % 7},words about {i}" for i in range(50)]
+    (tmp_path / "t.csv").write_text("\n".join(["key,what,n,body", *lines]))
+    assert found(tmp_path / "t.csv")["columns"] == {"text": "body", "label": "what"}
+
+
+def test_a_folder_of_tables(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.csv").write_text(CSV)
+    assert found(tmp_path)["path"] == str(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["image", "audio"])
+def test_a_manifest_beside_the_files_that_it_names(tmp_path, kind):
+    names = [f"files/{i}{SUFFIXES[kind]}" for i in range(6)]
+    add(tmp_path, HEADS[kind], *names)
+    lines = [f"{name},a long description of the file {name},{'xy'[i % 2]}" for i, name in enumerate(names)]
+    (tmp_path / "list.csv").write_text("\n".join(["file,about,class", *lines]))
+    columns = {kind: "file", "label": "class"}
+    assert found(tmp_path) == {"source": "table", "path": str(tmp_path / "list.csv"), "columns": columns}
+
+
+def test_a_table_beside_class_folders_that_names_no_files_is_passed_over(tmp_path):
+    add(tmp_path, PNG, "a/1.png", "b/1.png")
+    (tmp_path / "notes.csv").write_text(CSV)
+    assert found(tmp_path)["source"] == "image_folder"
+
+
+def test_images_inside_a_parquet_file(tmp_path):
+    images = [{"bytes": PNG, "path": f"{i}.png"} for i in range(4)]
+    pq.write_table(pa.table({"image": images, "label": [0, 1, 0, 1]}), tmp_path / "t.parquet")
+    assert found(tmp_path / "t.parquet")["columns"] == {"image": "image", "label": "label"}
+
+
+def test_a_saved_data_set(tmp_path):
+    data = pa.table({"idx": [1, 2], "text": ["some words", "more words"], "kind": [0, 1]})
+    with (
+        pa.OSFile(str(tmp_path / "data-00000-of-00001.arrow"), "wb") as file,
+        pa.ipc.new_stream(file, data.schema) as writer,
+    ):
+        writer.write_table(data)
+    features = {"kind": {"names": ["a", "b"], "_type": "ClassLabel"}}
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"features": features}))
+    (tmp_path / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}))
+    columns = {"text": "text", "label": "kind"}
+    assert found(tmp_path) == {"source": "dataset", "path": str(tmp_path), "columns": columns}
+
+
+def test_what_cannot_be_told_is_refused_with_what_was_found(tmp_path):
+    assert "no such folder" in refused(tmp_path / "none")
+    assert "found: no files" in refused(tmp_path)
+    add(tmp_path, b"\0\1\2", "a/x.bin", "a/y.mp4", "b/z")
+    assert "found: 2 other, 1 unknown" in refused(tmp_path)
+    assert "not a kind of file that is known" in refused(tmp_path / "b" / "z")
+    (tmp_path / "t.csv").write_text("1.5,some text,a\n2.5,more text,b\n")
+    assert "its first row seems to be data" in refused(tmp_path / "t.csv")
+    (tmp_path / "u.csv").write_text("text\nonly words\n")
+    assert "no column that could be the class" in refused(tmp_path / "u.csv")
+    (tmp_path / "s.zip").write_bytes(b"PK no zip")
+    assert "s.zip: damaged archive" in refused(tmp_path / "s.zip")
+
+
+def test_images_without_class_folders_are_refused(tmp_path):
+    add(tmp_path, PNG, "1.png", "2.png")
+    assert "no folders in it" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (PNG, "image"),
+        (b"\xff\xd8\xff\xe0", "image"),
+        (b"RIFF....WEBPVP8 ", "image"),
+        (WAV, "audio"),
+        (b"fLaC\0\0", "audio"),
+        ("schön".encode("latin-1"), "text"),
+        (b"BM is how this text begins", "text"),
+        ("UTF-16".encode("utf-16"), "text"),
+        (b"", "unknown"),
+        (b"a\0b", "unknown"),
+        (b"\x80\4\x95\1\2\3", "unknown"),
+    ],
+)
+def test_kinds_of_first_bytes(head, kind):
+    assert sniff(head) == kind
