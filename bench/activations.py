@@ -27,9 +27,9 @@ from tables import print_head, print_row
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bessemer.model.config import ResNetConfig
-from bessemer.model.gpt import GPT
+from bessemer.model.gpt.network import GPT
 from bessemer.model.layers import ghost_layers
+from bessemer.model.resnet import ResNetConfig
 from bessemer.model.state import Architecture
 from bessemer.runtime import Runtime, use
 from bessemer.train.memory.config import MemoryConfig

@@ -20,7 +20,7 @@ import torch
 from tables import print_head, print_row
 from torch.nn import functional as F
 
-from bessemer.model.gpt import GPT
+from bessemer.model.gpt.network import GPT
 from bessemer.runtime import SILENT, available_threads
 from bessemer.train.checkpoint import TrainState, save_checkpoint
 from bessemer.train.config import TrainConfig

@@ -26,8 +26,8 @@ from bessemer.config import read_yaml
 from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batches, Dataset, Samples
 from bessemer.model.answers import TorchModel
-from bessemer.model.config import ResNetConfig
 from bessemer.model.layers import GhostBatchNorm2d
+from bessemer.model.resnet import ResNetConfig
 from bessemer.model.state import Architecture
 from bessemer.prepare.prepare import prepare
 from bessemer.runtime import Progress, Runtime, available_threads, use

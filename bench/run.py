@@ -31,8 +31,8 @@ from torch.nn import functional as F
 from trainers import bench_trainers
 
 from bessemer.export.bench import bench_models, bench_table
-from bessemer.model.config import ResNetConfig
 from bessemer.model.layers import set_ghost
+from bessemer.model.resnet import ResNetConfig
 from bessemer.model.state import Architecture
 from bessemer.runtime import Runtime, available_threads, machine, use
 from bessemer.train.precision import autocast

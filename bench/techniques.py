@@ -30,7 +30,7 @@ from bessemer.compress.prune import prune
 from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batches, Dataset, Samples
 from bessemer.model.answers import TorchModel
-from bessemer.model.config import ResNetConfig
+from bessemer.model.resnet import ResNetConfig
 from bessemer.model.state import Architecture
 from bessemer.prepare.prepare import prepare
 from bessemer.runtime import Runtime, available_threads, use

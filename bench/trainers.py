@@ -84,7 +84,7 @@ def tokens() -> Tensor:
 
 def gpt(kernel: bool, convolution: int = 0) -> nn.Module:
     """The model; with `kernel` its attention is torch's scaled_dot_product_attention, as anyone would write it."""
-    from bessemer.model.gpt import GPT
+    from bessemer.model.gpt.network import GPT
 
     attention.BLOCKS_UP_TO = 0 if kernel else BLOCKS_UP_TO  # for all models of this process, until the next one
     torch.manual_seed(0)

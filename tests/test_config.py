@@ -13,7 +13,8 @@ from pydantic import Field
 
 from bessemer.config import Config, all_keys, build, dump_yaml, parse_yaml
 from bessemer.errors import RecipeError
-from bessemer.model.config import ModelConfig, ResNetConfig
+from bessemer.model.models import AnyModel
+from bessemer.model.resnet import ResNetConfig
 from bessemer.recipe import Recipe, load_recipe
 
 DIGITS = "data: {source: digits}\n"
@@ -49,7 +50,7 @@ def refuse(load):
 class Fleet(Config):
     """Stands for a recipe: a group of one of several classes, and a list of groups."""
 
-    model: ModelConfig = ResNetConfig()
+    model: AnyModel = ResNetConfig()
     others: list[ResNetConfig] = Field([])
 
 

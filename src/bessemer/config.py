@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, SchemaValidator, core_schema
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -96,6 +99,54 @@ def refused_as_value() -> Iterator[None]:
         yield
     except UsageError as error:
         raise ValueError(f"{error.problem}; {error.remedy}") from error
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Stands beside the type of a field that takes one of several settings classes, told apart by `key`.
+
+    A class is found when it is named: `find` gives that of one of `names`, or of a stranger's dotted path, and
+    raises UsageError where there is none. So a recipe loads what it names and no more.
+    """
+
+    names: tuple[str, ...]
+    find: Callable[[str], type[BaseModel]]
+    key: str = "name"
+
+    def choice(self, name: Any) -> type[BaseModel] | None:
+        """The class of a name; None of what cannot be one."""
+        return self.find(name) if isinstance(name, str) and (name in self.names or "." in name) else None
+
+    def classes(self) -> list[type[BaseModel]]:
+        """The classes of all names."""
+        return [self.find(name) for name in self.names]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def validate(value: Any) -> BaseModel:
+            return value if isinstance(value, source) else self._validated(value)
+
+        return core_schema.no_info_plain_validator_function(validate)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schemas = {name: self.find(name).__pydantic_core_schema__ for name in self.names}
+        return handler(core_schema.tagged_union_schema(dict(schemas), self.key))
+
+    def _validated(self, value: Any) -> BaseModel:
+        name = value.get(self.key) if isinstance(value, dict) else None
+        choices: dict[Any, CoreSchema] = dict.fromkeys(self.names, core_schema.any_schema())
+        try:
+            chosen = self.choice(name)
+        except UsageError as error:
+            told = PydanticCustomError("value_error", "{told}", {"told": f"{error.problem}; {error.remedy}"})
+            raise ValidationError.from_exception_data(
+                "", [InitErrorDetails(type=told, loc=(self.key,), input=name)]
+            ) from error
+        if chosen is not None:
+            choices[name] = chosen.__pydantic_core_schema__
+        made: BaseModel = SchemaValidator(core_schema.tagged_union_schema(choices, self.key)).validate_python(
+            value
+        )
+        return made
 
 
 class Document:
@@ -265,29 +316,36 @@ def _walk(kind: type[BaseModel], loc: Sequence[str | int]) -> tuple[KeyPath, typ
     path: list[str | int] = []
     current: type[BaseModel] | None = kind
     owner = current
-    choices: dict[str, type[BaseModel]] = {}
+    choosing: FieldInfo | None = None
     for part in loc:
-        if part in choices:
-            current, choices = choices[str(part)], {}
+        chosen = _chosen(choosing, part) if choosing else None
+        if chosen is not None:
+            current, choosing = chosen, None
             continue
         path.append(part)
         owner = current
         if isinstance(part, int):  # a place in a list of the same class
             continue
         field = current.model_fields.get(part) if current else None
-        choices = _choices(field) if field else {}
+        choosing = field
         classes = _settings_classes(field.annotation) if field else []
         current = classes[0] if classes else None
     return tuple(path), owner
 
 
-def _choices(field: FieldInfo) -> dict[str, type[BaseModel]]:
-    """The classes that a key takes by the value of one of their keys."""
+def _chosen(field: FieldInfo, tag: str | int) -> type[BaseModel] | None:
+    """The class that a key takes by the value of one of their keys; None where `tag` is no such value."""
+    for mark in _marks(field):
+        return mark.choice(tag)
     name = field.discriminator
     if not isinstance(name, str):
-        return {}
+        return None
     classes = _settings_classes(field.annotation)
-    return {tag: one for one in classes for tag in get_args(one.model_fields[name].annotation)}
+    return {value: one for one in classes for value in get_args(one.model_fields[name].annotation)}.get(tag)
+
+
+def _marks(field: FieldInfo) -> list[OneOf]:
+    return [mark for mark in field.metadata if isinstance(mark, OneOf)]
 
 
 def _nearest(kind: type[BaseModel], owner: type[BaseModel] | None, path: KeyPath) -> str:
@@ -315,7 +373,8 @@ def all_keys(kind: type[BaseModel], prefix: str = "") -> list[str]:
     keys = []
     for name, field in kind.model_fields.items():
         keys.append(prefix + name)
-        for inner in _settings_classes(field.annotation):
+        marked = [one for mark in _marks(field) for one in mark.classes()]
+        for inner in marked or _settings_classes(field.annotation):
             keys += all_keys(inner, f"{prefix}{name}.")
     return list(dict.fromkeys(keys))
 

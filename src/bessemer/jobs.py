@@ -15,7 +15,7 @@ from bessemer.compress.config import DistillConfig
 from bessemer.compress.distill import Distillation
 from bessemer.data.config import AugmentConfig
 from bessemer.data.dataset import Dataset
-from bessemer.model.encoder import set_packing
+from bessemer.model.encoder.network import set_packing
 from bessemer.model.state import load_model, read_architecture, save_model
 from bessemer.parallel.data import process_group
 from bessemer.parallel.launch import launch

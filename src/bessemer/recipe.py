@@ -14,11 +14,9 @@ from bessemer.data.augment.presets import resolve
 from bessemer.data.config import AugmentConfig, DataConfig, Modality, modality_of
 from bessemer.errors import UsageError
 from bessemer.export.config import ExportConfig
-from bessemer.model.config import ModelConfig
+from bessemer.model.models import AnyModel, default_model, find_model
 from bessemer.task import find_task
 from bessemer.train.config import TrainConfig
-
-MODEL_FOR: dict[Modality, str] = {"image": "resnet", "text": "encoder", "audio": "sound"}
 
 
 class Recipe(Config):
@@ -33,7 +31,7 @@ class Recipe(Config):
     )
     data: DataConfig
     augment: AugmentConfig = AugmentConfig()
-    model: ModelConfig
+    model: AnyModel
     train: TrainConfig = TrainConfig()
     compress: CompressConfig | None = Field(CompressConfig(), description="null ships the parent as it is")
     export: ExportConfig = ExportConfig()
@@ -77,13 +75,7 @@ class Recipe(Config):
                 raise ValueError(f"{group}.resizing shrinks images, and this is {modality}; set it to null")
             if train and train.sequence_warmup and not find_task(self.task).has_windows:
                 raise ValueError(f"{group}.sequence_warmup cuts windows of running text; set it to null")
-            parts = train.sequence_warmup.parts if train and train.sequence_warmup else 1
-            if getattr(self.model, "context", 0) % parts:
-                remedy = f"make it a multiple of {parts}, or lower {group}.sequence_warmup.doublings"
-                raise ValueError(f"model.context cannot be cut into {parts} equal windows; {remedy}")
-        small = self.data.size is not None and min(self.data.size) < 64
-        if getattr(self.model, "stem", "small") == "large" and small:
-            raise ValueError("model.stem large needs images of 64 pixels or more; set model.stem to small")
+        self.model.check(self)
         size = (self.data.size[0], self.data.size[1]) if self.data.size else None
         object.__setattr__(self, "augment", resolve(self.augment, self.data.modality, size))
         return self
@@ -96,18 +88,27 @@ def check_task(recipe: Recipe) -> None:
         raise ValueError(
             f"task {recipe.task} needs {' or '.join(task.kinds)}, and this is {modality}; set task to classify"
         )
-    wanted = MODEL_FOR[modality] if task.head == "classes" else "gpt"
-    if recipe.model.name != wanted:
-        told = f"{modality} data" if task.head == "classes" else f"the task {recipe.task}"
-        raise ValueError(f"model.name {recipe.model.name} does not take {told}; set model.name to {wanted}")
+    check_model(recipe.model.name, recipe.task, modality)
     task.check(recipe)
+
+
+def check_model(name: str, task: str, kind: Modality) -> None:
+    """Refuse a model that does not take this kind of data or cannot carry the head that the task asks for."""
+    model, head = find_model(name), find_task(task).head
+    if model.suits(kind, head):
+        return
+    told = f"{kind} data" if head in model.heads else f"the task {task}"
+    other = default_model(kind, head)
+    remedy = f"set model.name to {other}" if other else "name a model of your own by its dotted path"
+    raise ValueError(f"model.name {name} does not take {told}; {remedy}")
 
 
 def with_defaults(values: dict[str, Any], modality: Modality, head: str) -> dict[str, Any]:
     """The values of a recipe with the defaults that depend on the kind of data."""
     result = dict(values)
-    if isinstance(result.get("model", {}), dict):
-        result["model"] = {"name": MODEL_FOR[modality] if head == "classes" else "gpt", **result.get("model", {})}
+    model, wanted = result.get("model", {}), default_model(modality, head)
+    if isinstance(model, dict) and wanted is not None:
+        result["model"] = {"name": wanted, **model}
     if modality != "text":
         return result
     result["train"] = _with_adamw(result.get("train", {}))

@@ -19,7 +19,7 @@ from bessemer.compress.prune import find_groups, prune
 from bessemer.compress.quantize import quantize
 from bessemer.data.dataset import Batches, Samples
 from bessemer.errors import UsageError
-from bessemer.model.encoder import set_packing
+from bessemer.model.encoder.network import set_packing
 from bessemer.model.quantized import IntegerEmbedding, IntegerLayer, QuantizePoint
 from bessemer.model.state import Architecture, load_model, save_model
 from bessemer.task.classify.objective import Classify

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bessemer.model.generate import choose, generate
-from bessemer.model.gpt import GPT, Cache
+from bessemer.model.gpt.network import GPT, Cache
 
 CONTEXT, VOCABULARY = 12, 30
 

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional as F
 
-from bessemer.model.config import GPTConfig
-from bessemer.model.gpt import GPT, Cache, ShortConvolution
+from bessemer.model.gpt import GPTConfig
+from bessemer.model.gpt.network import GPT, Cache, ShortConvolution
 from bessemer.train.muon import hidden_matrices
 
 

@@ -7,9 +7,8 @@ import torch
 from torch import nn
 
 from bessemer.compress.quantize import quantize
-from bessemer.model.config import ResNetConfig
 from bessemer.model.measure import flops, parameters
-from bessemer.model.resnet import resnet
+from bessemer.model.resnet import ResNetConfig, resnet
 
 
 def convolution(inputs: int, outputs: int, kernel: int, height: int, width: int, groups: int = 1) -> int:

@@ -7,9 +7,9 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from bessemer.model.config import ResNetConfig
 from bessemer.model.layers import GhostBatchNorm2d
-from bessemer.model.resnet import BasicBlock, ResNet, resnet
+from bessemer.model.resnet import ResNetConfig, resnet
+from bessemer.model.resnet.network import BasicBlock, ResNet
 
 
 def small(channels: int = 1, classes: int = 4, **other) -> ResNet:

@@ -19,7 +19,7 @@ from bessemer.measure.parity import compare
 from bessemer.model.answers import TorchModel
 from bessemer.model.measure import flops
 from bessemer.model.quantized import QuantizePoint
-from bessemer.model.sound import LogMel, transform_steps
+from bessemer.model.sound.network import LogMel, transform_steps
 from bessemer.model.state import Architecture, load_model, save_model
 from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig

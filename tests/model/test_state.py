@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from bessemer.errors import ArtifactError
-from bessemer.model.config import ResNetConfig
+from bessemer.model.resnet import ResNetConfig
 from bessemer.model.state import Architecture, load_model, read_architecture, save_model
 
 SETTINGS = ResNetConfig(stem_width=4, widths=[4, 6], blocks=[1, 1], strides=[1, 2]).model_dump()

@@ -9,9 +9,8 @@ import torch
 from torch import nn
 
 from bessemer.errors import ArtifactError
-from bessemer.model.config import ResNetConfig
 from bessemer.model.layers import GhostBatchNorm2d
-from bessemer.model.resnet import resnet
+from bessemer.model.resnet import ResNetConfig, resnet
 from bessemer.model.surgery import apply_edits
 
 

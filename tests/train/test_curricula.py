@@ -17,7 +17,7 @@ from torch import nn
 
 from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.errors import UsageError
-from bessemer.model.gpt import GPT
+from bessemer.model.gpt.network import GPT
 from bessemer.runtime import SILENT, Progress, Runtime
 from bessemer.task.classify.objective import Classify
 from bessemer.task.language.objective import Language

@@ -132,7 +132,7 @@ def test_the_choice_is_recorded_and_not_taken_again(tmp_path: Path) -> None:
 
 COMPILED = """
 import torch
-from bessemer.model.gpt import GPT
+from bessemer.model.gpt.network import GPT
 from bessemer.task.language.objective import Language
 from bessemer.train.execution import compiled_form, compiled_loss
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bessemer.data.dataset import Batches, Samples
 from bessemer.errors import UsageError
-from bessemer.model.gpt import GPT
+from bessemer.model.gpt.network import GPT
 from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bessemer.errors import StorageError, UsageError
-from bessemer.model.gpt import GPT
+from bessemer.model.gpt.network import GPT
 from bessemer.model.layers import ghost_layers, set_ghost
 from bessemer.train.memory import offload
 from bessemer.train.memory.checkpointing import checkpoint_blocks, plain_blocks

@@ -21,7 +21,7 @@ from bessemer.compress.steps import Lab, Made, Step
 from bessemer.data.dataset import Batch, Batches
 from bessemer.data.stream import IGNORED
 from bessemer.errors import UsageError
-from bessemer.model.encoder import set_packing
+from bessemer.model.encoder.network import set_packing
 from bessemer.task.task import Objective
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import FitResult, fit

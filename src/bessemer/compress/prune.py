@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from bessemer.compress.steps import Lab, Made, Step
 from bessemer.errors import UsageError
-from bessemer.model.encoder import ChannelGroup
+from bessemer.model.encoder.network import ChannelGroup
 from bessemer.model.surgery import Edit, apply_edits
 
 PRUNABLE = (nn.Conv2d, nn.Linear)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bessemer.model.gpt import GPT, Cache
+from bessemer.model.gpt.network import GPT, Cache
 
 
 @torch.no_grad()

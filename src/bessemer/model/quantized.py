@@ -136,7 +136,7 @@ def trace(model: nn.Module) -> fx.GraphModule:
 
     Raises UsageError where the model's Python cannot be traced.
     """
-    from bessemer.model.encoder import set_packing
+    from bessemer.model.encoder.network import set_packing
     from bessemer.model.layers import Front
 
     class Tracer(fx.Tracer):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,16 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from bessemer.artifact import MANIFEST, open_artifact
-from bessemer.errors import ArtifactError
-from bessemer.model.encoder import encoder
-from bessemer.model.gpt import gpt
-from bessemer.model.resnet import resnet
-from bessemer.model.sound import sound
+from bessemer.errors import ArtifactError, UsageError
+from bessemer.model.models import find_model
 from bessemer.model.surgery import Edit, apply_edits
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"resnet": resnet, "encoder": encoder, "sound": sound, "gpt": gpt}
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """How to build a network: a builder of BUILDERS or a dotted path, its arguments, and edits in order."""
+    """How to build a network: the name or dotted path of a model, its arguments, and edits in order."""
 
     builder: str
     arguments: dict[str, Any]
@@ -43,17 +38,12 @@ class Architecture:
 
 
 def _builder(name: str) -> Callable[..., nn.Module]:
-    if name in BUILDERS:
-        return BUILDERS[name]
-    module, _, attribute = name.rpartition(".")
-    remedy = f"known: {', '.join(BUILDERS)}, or the dotted path of a torch module's class"
     try:
-        builder = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ArtifactError(f"no builder {name!r}", remedy) from error
-    if not (isinstance(builder, type) and issubclass(builder, nn.Module)):  # a file must not call what it likes
-        raise ArtifactError(f"{name!r} is not a torch module", remedy)
-    return builder
+        return find_model(name).build
+    except UsageError as error:
+        raise ArtifactError(f"no builder {name!r}: {error.problem}", error.remedy) from error
+    except ImportError as error:  # of a module that the builder's own needs
+        raise ArtifactError(f"no builder {name!r}: {error}", "install what it imports") from error
 
 
 def save_model(folder: Path, architecture: Architecture, model: nn.Module) -> None:

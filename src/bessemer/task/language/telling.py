@@ -10,7 +10,7 @@ import torch
 from bessemer.data.readers import TOKENIZER
 from bessemer.data.tokenize import load_tokenizer
 from bessemer.model.generate import generate
-from bessemer.model.gpt import GPT
+from bessemer.model.gpt.network import GPT
 from bessemer.task.task import Shown
 
 PROMPTS, PROMPT_TOKENS, SAID_TOKENS = 4, 64, 96

@@ -17,10 +17,10 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from bessemer.errors import UsageError
-from bessemer.model.encoder import Block
-from bessemer.model.gpt import DecoderBlock
+from bessemer.model.encoder.network import Block
+from bessemer.model.gpt.network import DecoderBlock
 from bessemer.model.layers import ghost_layers
-from bessemer.model.resnet import BasicBlock
+from bessemer.model.resnet.network import BasicBlock
 from bessemer.train.memory.wrap import Forward, unwrap_all, wrap
 
 BLOCKS: tuple[type[nn.Module], ...] = (BasicBlock, Block, DecoderBlock)

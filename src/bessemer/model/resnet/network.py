@@ -5,12 +5,10 @@ Shapes: images (B, H, W, C) in 0 to 255, uint8 or float; logits (B, K).
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bessemer.model.layers import Front, GhostBatchNorm2d, Normalize, Projection
+from bessemer.model.layers import Front, GhostBatchNorm2d, Projection
 
 
 class BasicBlock(nn.Module):
@@ -84,9 +82,3 @@ class ResNet(nn.Module):
         x = self.stages(self.stem(self.normalize(inputs)))
         logits: Tensor = self.head(self.dropout(x.mean((2, 3))))
         return logits
-
-
-def resnet(classes: int, mean: list[float], std: list[float], **settings: Any) -> ResNet:
-    """Build a ResNet for `classes` classes, with pre-processing by `mean` and `std` inside."""
-    settings.pop("name", None)
-    return ResNet(classes, Normalize(mean, std), len(mean), **settings)

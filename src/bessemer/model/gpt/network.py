@@ -13,14 +13,13 @@ Shapes: B sequences, T tokens, V vocabulary, D width, H heads, E = D / H. Tokens
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bessemer.model.attention import causal_attention
-from bessemer.model.encoder import ChannelGroup
+from bessemer.model.encoder.network import ChannelGroup
 
 ROTARY_BASE = 10_000.0
 INIT_STD = 0.02
@@ -240,9 +239,3 @@ class GPT(nn.Module):
             return features
         logits: Tensor = self.head(features)
         return logits
-
-
-def gpt(vocabulary: int, **settings: Any) -> GPT:
-    """Build a decoder for token ids below `vocabulary`."""
-    settings.pop("name", None)
-    return GPT(vocabulary, **settings)

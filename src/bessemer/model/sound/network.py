@@ -10,7 +10,6 @@ with the STFT operator 69 kB, 0.76 and 50 ms; with the DFT operator 382 kB, 0.87
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +17,6 @@ from torch.nn import functional as F
 
 from bessemer.data.spectrogram import FLOOR, FULL_SCALE, frame_sizes, hann, mel_filters
 from bessemer.model.layers import Front
-from bessemer.model.resnet import ResNet
 
 
 class LogMel(Front):
@@ -113,12 +111,3 @@ def _turn(one: Tensor, other: Tensor, size: int) -> Tensor:
     """exp(-2 pi i x y / size) for all x and y, in double precision."""
     angle = -2 * math.pi / size * (torch.outer(one, other) % size).double()
     return torch.polar(torch.ones_like(angle), angle)
-
-
-def sound(classes: int, rate: int, mels: int, mean: list[float], std: list[float], **settings: Any) -> ResNet:
-    """Build a residual network on log-mel spectrograms of clips int16 (B, T) at `rate`, for `classes` classes.
-
-    `settings` are those of a ResNet; `mean` and `std` hold one value a band, in nats.
-    """
-    settings.pop("name", None)
-    return ResNet(classes, LogMel(rate, mels, mean, std), LogMel.CHANNELS, **settings)

@@ -11,8 +11,6 @@ Shapes: tokens int32 or int64 (B, T), padded with `pad`; logits (B, K). Padding 
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -232,9 +230,3 @@ def set_packing(model: nn.Module, on: bool) -> None:
     for module in model.modules():
         if isinstance(module, Encoder):
             module.packing, module.documents = on, None
-
-
-def encoder(classes: int, vocabulary: int, pad: int, max_tokens: int, **settings: Any) -> Encoder:
-    """Build an encoder for `classes` classes and token ids below `vocabulary`, of which `pad` is padding."""
-    settings.pop("name", None)
-    return Encoder(classes, vocabulary, pad, max_tokens, **settings)
