@@ -25,8 +25,8 @@ from bessemer.data.dataset import Batches, Dataset
 from bessemer.data.features import fit_features
 from bessemer.data.split import take_count
 from bessemer.model.answers import TorchModel
+from bessemer.model.contract import set_packing
 from bessemer.model.encoder import EncoderConfig
-from bessemer.model.encoder.network import set_packing
 from bessemer.model.sound import SoundConfig
 from bessemer.model.state import Architecture
 from bessemer.prepare.labels import check_labels

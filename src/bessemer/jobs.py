@@ -15,7 +15,7 @@ from bessemer.compress.config import DistillConfig
 from bessemer.compress.distill import Distillation
 from bessemer.data.config import AugmentConfig
 from bessemer.data.dataset import Dataset
-from bessemer.model.encoder.network import set_packing
+from bessemer.model.contract import set_packing, taps
 from bessemer.model.state import load_model, read_architecture, save_model
 from bessemer.parallel.data import process_group
 from bessemer.parallel.launch import launch
@@ -151,5 +151,4 @@ class PointsReader:
 def _teaching(job: FitJob, model: nn.Module) -> list[Method]:
     if job.teacher is None:
         return []
-    taps = list(getattr(model, "taps", []))
-    return [Distillation(load_model(Path(job.teacher)), DistillConfig(**(job.distill or {})), taps)]
+    return [Distillation(load_model(Path(job.teacher)), DistillConfig(**(job.distill or {})), taps(model))]

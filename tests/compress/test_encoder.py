@@ -19,7 +19,7 @@ from bessemer.compress.prune import find_groups, prune
 from bessemer.compress.quantize import quantize
 from bessemer.data.dataset import Batches, Samples
 from bessemer.errors import UsageError
-from bessemer.model.encoder.network import set_packing
+from bessemer.model.contract import set_packing
 from bessemer.model.quantized import IntegerEmbedding, IntegerLayer, QuantizePoint
 from bessemer.model.state import Architecture, load_model, save_model
 from bessemer.task.classify.objective import Classify
@@ -130,7 +130,7 @@ def test_pruned_and_quantized_it_survives_saving(
     save_model(tmp_path, text_architecture.edited(cut, rounded), integer)
     loaded = load_model(tmp_path)
     assert torch.equal(logits(loaded, tokens), logits(integer, tokens))
-    assert loaded.dynamic_length
+    assert loaded.free_length
     with pytest.raises(UsageError, match="quantized already"):
         quantize(loaded, torch.from_numpy(tokens))
 

@@ -21,7 +21,7 @@ from bessemer.data.blocks import trimmed
 from bessemer.export.onnx import export_onnx
 from bessemer.export.session import OnnxModel
 from bessemer.model.answers import TorchModel
-from bessemer.model.encoder.network import set_packing
+from bessemer.model.contract import set_packing
 
 Array = NDArray[Any]
 Pair = tuple[nn.Module, Path]

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.data.order import uniform
 from bessemer.errors import UsageError
-from bessemer.model.encoder.network import set_packing
+from bessemer.model.contract import set_packing
 from bessemer.model.gpt.network import GPT
 from bessemer.train.methods.stochastic_depth import TAG, StochasticDepth, linear_rates, stochastic_depth
 

@@ -21,7 +21,7 @@ from bessemer.compress.steps import Lab, Made, Step
 from bessemer.data.dataset import Batch, Batches
 from bessemer.data.stream import IGNORED
 from bessemer.errors import UsageError
-from bessemer.model.encoder.network import set_packing
+from bessemer.model.contract import is_packing, set_packing
 from bessemer.task.task import Objective
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import FitResult, fit
@@ -84,7 +84,7 @@ class Distillation(Method):
     def prepare(self, model: nn.Module) -> None:
         device = next(model.parameters()).device
         self.teacher.to(device).eval()
-        set_packing(self.teacher, any(getattr(module, "packing", False) for module in model.modules()))
+        set_packing(self.teacher, is_packing(model))
         for role, network in (("student", model), ("teacher", self.teacher)):
             for tap in self.taps:
                 self._watch(role, network, tap)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from bessemer.compress.steps import Lab, Made, Step
 from bessemer.errors import UsageError
-from bessemer.model.encoder.network import ChannelGroup
+from bessemer.model.contract import channel_groups
 from bessemer.model.surgery import Edit, apply_edits
 
 PRUNABLE = (nn.Conv2d, nn.Linear)
@@ -125,9 +125,9 @@ def kept_count(size: int, keep: float, round_to: int) -> int:
 
 def find_groups(model: nn.Module, example: Tensor) -> list[Group]:
     """The groups of channels that stand and fall together: as the model says, or as its graph shows."""
-    tell: Callable[[], list[ChannelGroup]] | None = getattr(model, "channel_groups", None)
-    if tell is not None:
-        told = [[Slot(*slot) for slot in slots] for slots in tell()]
+    groups = channel_groups(model)
+    if groups is not None:
+        told = [[Slot(*slot) for slot in slots] for slots in groups]
         return [Group(1 + max(max(slot.units) for slot in slots), slots) for slots in told]
     return _graph_groups(model, example)
 

@@ -20,6 +20,7 @@ from onnxscript import opset20 as op
 from torch import Tensor, nn
 
 import bessemer.model.quantized  # noqa: F401 (it registers the operators that are translated below)
+from bessemer.model.contract import free_length
 
 OPSET = 20
 INPUT, OUTPUT = "inputs", "logits"
@@ -44,10 +45,10 @@ def export_onnx(model: nn.Module, example: Tensor, path: Path) -> int:
     """Write `model` as ONNX to `path` and return its size in bytes.
 
     `example` is a batch (B, ...) of inputs as the model takes them; the file takes any batch size. That of a model
-    with `dynamic_length` also takes tokens (B, T) of any length.
+    of free length also takes tokens (B, T) of any length.
     """
     sizes: dict[int, Any] = {0: torch.export.Dim("batch")}
-    if getattr(model, "dynamic_length", False):
+    if free_length(model):
         sizes[1] = torch.export.Dim("length")
     with _quiet():
         program = torch.onnx.export(

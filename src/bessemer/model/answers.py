@@ -14,6 +14,7 @@ from torch import nn
 
 from bessemer.data.blocks import blocks
 from bessemer.data.rows import Rows
+from bessemer.model.contract import free_length
 
 
 class Answers(Protocol):
@@ -40,5 +41,5 @@ class TorchModel:
 
     def logits(self, inputs: Rows) -> NDArray[np.float32]:
         """Outputs (N, ...) of any number of inputs, in batches."""
-        free = getattr(self.model, "dynamic_length", False)
+        free = free_length(self.model)
         return np.concatenate([self(block) for block in blocks(inputs, free)])

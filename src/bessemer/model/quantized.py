@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from bessemer.errors import UsageError
+from bessemer.model.contract import is_leaf, keep_free_length, set_packing
 
 ADDITIONS = (operator.add, operator.iadd, torch.add)
 RELU_FUNCTIONS = (F.relu, torch.relu, F.relu_)
@@ -136,13 +137,12 @@ def trace(model: nn.Module) -> fx.GraphModule:
 
     Raises UsageError where the model's Python cannot be traced.
     """
-    from bessemer.model.encoder.network import set_packing
     from bessemer.model.layers import Front
 
     class Tracer(fx.Tracer):
         def is_leaf_module(self, module: nn.Module, name: str) -> bool:
             known = (*LEAVES, *POOLS, nn.modules.batchnorm._BatchNorm, Front)
-            leaf = isinstance(module, known) or getattr(module, "is_leaf", False)
+            leaf = isinstance(module, known) or is_leaf(module)
             return leaf or super().is_leaf_module(module, name)
 
     model = model.eval()
@@ -153,7 +153,7 @@ def trace(model: nn.Module) -> fx.GraphModule:
         problem = f"{type(model).__name__} cannot be traced for quantization: {error}"
         raise UsageError(problem, "keep data-dependent branches out of forward()") from error
     traced = _fold_batch_norm(fx.GraphModule(model, graph))
-    setattr(traced, "dynamic_length", getattr(model, "dynamic_length", False))  # noqa: B010 (not a submodule)
+    keep_free_length(model, traced)
     return traced
 
 

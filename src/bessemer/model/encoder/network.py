@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-ChannelGroup = list[tuple[str, str, list[int], list[int]]]  # (layer, side, channels, the unit of each)
+from bessemer.model.contract import ChannelGroup
 
 MASKED = -1e9  # finite, so that a row of padding alone gives no NaN
 EVIDENCE_SCALE = 10.0  # a unit vector of counts has small entries; this lets evidence grow at the common rate
@@ -89,6 +89,8 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Attention and a feed-forward network, each behind a normalization and beside a shortcut."""
 
+    is_block = True
+
     def __init__(self, width: int, heads: int, feedforward: int, dropout: float) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width)
@@ -109,7 +111,7 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """Embedding, blocks and masked mean over the first tokens; evidence of all tokens and pairs; logits (B, K)."""
 
-    dynamic_length = True
+    free_length = True
 
     def __init__(
         self,
@@ -223,10 +225,3 @@ def _pack(tokens: Tensor, pad: int) -> tuple[Tensor, Tensor, Tensor]:
     packed = pack_batch(tokens.cpu().numpy(), lengths.numpy(), tokens.shape[1])
     rows, segments, positions = (torch.from_numpy(part).to(tokens.device, torch.int64) for part in packed)
     return rows, segments, positions
-
-
-def set_packing(model: nn.Module, on: bool) -> None:
-    """Switch packing of several documents into a row on or off, in every part of a model that can."""
-    for module in model.modules():
-        if isinstance(module, Encoder):
-            module.packing, module.documents = on, None

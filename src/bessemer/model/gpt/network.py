@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bessemer.model.attention import causal_attention
-from bessemer.model.encoder.network import ChannelGroup
+from bessemer.model.contract import ChannelGroup
 
 ROTARY_BASE = 10_000.0
 INIT_STD = 0.02
@@ -154,6 +154,8 @@ class CausalAttention(nn.Module):
 class DecoderBlock(nn.Module):
     """Attention and a feed-forward network, each behind a norm and beside a shortcut."""
 
+    is_block = True
+
     def __init__(self, width: int, heads: int, feedforward: int, dropout: float, convolution: int = 0) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, bias=False)
@@ -173,7 +175,7 @@ class DecoderBlock(nn.Module):
 class GPT(nn.Module):
     """Embedding, blocks, norm and head."""
 
-    dynamic_length = True
+    free_length = reads_on = True
 
     def __init__(
         self,

@@ -14,6 +14,8 @@ from bessemer.model.layers import Front, GhostBatchNorm2d, Projection
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut, projected where the shape changes."""
 
+    is_block = True
+
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,13 +77,16 @@ class LanguageModelling(Task):
         return finish_language
 
     def samples(self, dataset: Dataset, split: str, network: nn.Module) -> Samples:
-        return dataset.windows(split, cast("int", network.context))
+        from bessemer.model.contract import context
+
+        return dataset.windows(split, context(network))
 
     def some(self, samples: Samples, count: int, seed: int) -> NDArray[np.int64]:
         return np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64)
 
     def lesson(self, dataset: Dataset, network: nn.Module, settings: LessonSettings) -> Lesson:
         from bessemer.data.dataset import Batches, as_they_are
+        from bessemer.model.contract import headless
         from bessemer.task.language.objective import LARGE_VOCABULARY, Language
         from bessemer.task.language.score import score, some_windows, torch_nats
 
@@ -91,10 +94,8 @@ class LanguageModelling(Task):
         trained = settings.epochs * dataset.about["stream_tokens"]["train"]
         asked = min(VALIDATED, max(VALIDATED_LEAST, int(VALIDATED_SHARE * trained)))
         held_out = some_windows(self.samples(dataset, "validation", network), asked)
-        headless = len(lengths) >= LARGE_VOCABULARY and hasattr(network, "headless") and not settings.taught
-        if headless:
-            network.headless = True  # type: ignore[assignment]  # torch takes any attribute for a tensor or module
-        objective = Language(cast("nn.Linear", network.head) if headless else None)
+        large = len(lengths) >= LARGE_VOCABULARY and not settings.taught
+        objective = Language(headless(network) if large else None)
 
         def bits_per_byte(network: nn.Module) -> float:
             return score(torch_nats(network), held_out, lengths, end).bits_per_byte
@@ -142,8 +143,10 @@ class LanguageModelling(Task):
         return told(shown)
 
     def describe(self, dataset: Dataset, network: nn.Module) -> dict[str, Any]:
-        context = cast("int", network.context)
-        return {"context": context, "max_tokens": context, "end": dataset.about["end"]}
+        from bessemer.model.contract import context
+
+        length = context(network)
+        return {"context": length, "max_tokens": length, "end": dataset.about["end"]}
 
     def outputs(self, dataset: Dataset) -> list[Any]:
         return ["batch", "length", dataset.about["arguments"]["vocabulary"]]

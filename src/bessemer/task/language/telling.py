@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 
 from bessemer.data.readers import TOKENIZER
 from bessemer.data.tokenize import load_tokenizer
+from bessemer.model.contract import reads_on
 from bessemer.model.generate import generate
-from bessemer.model.gpt.network import GPT
 from bessemer.task.task import Shown
+
+if TYPE_CHECKING:
+    from bessemer.model.gpt.network import GPT
 
 PROMPTS, PROMPT_TOKENS, SAID_TOKENS = 4, 64, 96
 TEMPERATURE, TOP_K = 0.8, 50
@@ -26,8 +29,8 @@ def told(shown: Shown) -> dict[str, Any]:
         "documents": len(records["nats"]),
     }
     facts: dict[str, Any] = {"scored": size, "card": card(shown)}
-    if isinstance(shown.network, GPT):
-        facts["continuations"] = continuations(shown, shown.network)
+    if reads_on(shown.network):
+        facts["continuations"] = continuations(shown, cast("GPT", shown.network))
     return facts
 
 

@@ -17,33 +17,24 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from bessemer.errors import UsageError
-from bessemer.model.encoder.network import Block
-from bessemer.model.gpt.network import DecoderBlock
+from bessemer.model.contract import blocks
 from bessemer.model.layers import ghost_layers
-from bessemer.model.resnet.network import BasicBlock
 from bessemer.train.memory.wrap import Forward, unwrap_all, wrap
-
-BLOCKS: tuple[type[nn.Module], ...] = (BasicBlock, Block, DecoderBlock)
-
-
-def blocks_of(model: nn.Module, kinds: tuple[type[nn.Module], ...] = BLOCKS) -> list[nn.Module]:
-    """The repeated blocks of a model, in order."""
-    return [module for module in model.modules() if isinstance(module, kinds)]
 
 
 def checkpoint_blocks(
-    model: nn.Module, every: int = 1, kinds: tuple[type[nn.Module], ...] = BLOCKS
+    model: nn.Module, every: int = 1, kinds: tuple[type[nn.Module], ...] = ()
 ) -> list[nn.Module]:
     """Checkpoint one of `every` blocks, in place; returns those. `plain_blocks` undoes it.
 
-    `kinds` are the classes of blocks. Names in `state_dict` stay. Blocks run as before where no gradient is asked
-    for. Raises UsageError where the model has no such block.
+    `kinds` are the classes of blocks, where the model does not tell which they are. Names in `state_dict` stay.
+    Blocks run as before where no gradient is asked for. Raises UsageError where the model has no such block.
     """
-    blocks = blocks_of(model, kinds)
-    if not blocks:
+    found = [module for module in model.modules() if isinstance(module, kinds)] if kinds else blocks(model)
+    if not found:
         problem = f"checkpointing: a {type(model).__name__} has no block that is known"
         raise UsageError(problem, "set train.memory.checkpoint_every to 0, or pass the blocks' classes as `kinds`")
-    chosen = blocks[::every]
+    chosen = found[::every]
     for block in chosen:
         wrap(block, _checkpointed)
     return chosen

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from bessemer.train.memory.checkpointing import blocks_of, checkpoint_blocks
+from bessemer.model.contract import blocks
+from bessemer.train.memory.checkpointing import checkpoint_blocks
 from bessemer.train.memory.config import MemoryConfig
 from bessemer.train.memory.int8 import int8_activations
 from bessemer.train.memory.offload import check_folder, offloaded_activations
@@ -38,7 +39,7 @@ class ActivationMemory(Method):
             check_folder(self.folder)
         self.models.append(model)
         if self.config.pool_channels:  # the head and what stands in front of the blocks stay exact
-            pool_channels(nn.ModuleList(blocks_of(model)), self.config.pool_channels)
+            pool_channels(nn.ModuleList(blocks(model)), self.config.pool_channels)
         if self.config.checkpoint_every:
             checkpoint_blocks(model, self.config.checkpoint_every)
         if self.config.saved != "exact":

@@ -20,6 +20,7 @@ from torch.utils.hooks import RemovableHandle
 from bessemer.data.dataset import Batch
 from bessemer.data.order import uniform
 from bessemer.errors import UsageError
+from bessemer.model.contract import documents, residual_branches
 from bessemer.train.methods import Method
 
 TAG = 0x5D  # keeps these draws apart from those of others
@@ -99,12 +100,12 @@ class StochasticDepth(Method):
         if not isinstance(output, torch.Tensor):
             problem = f"stochastic depth: {name!r} gives a {type(output).__name__}"
             raise UsageError(problem, "name the dropout behind it, or another module that gives one tensor")
-        return scale_samples(output, self.factors[name], getattr(model, "documents", None))
+        return scale_samples(output, self.factors[name], documents(model))
 
 
 def _branches_of(model: nn.Module) -> list[list[str]]:
-    found = model.residual_branches() if hasattr(model, "residual_branches") else []  # type: ignore[operator]
+    found = residual_branches(model)
     if not found:
         problem = f"stochastic depth: {type(model).__name__} does not say which residual branches it has"
         raise UsageError(problem, "set train.stochastic_depth to 0, or pass StochasticDepth(rate, seed, branches)")
-    return list(found)
+    return found
