@@ -106,7 +106,8 @@ def check_model(name: str, task: str, kind: Modality) -> None:
 def with_defaults(values: dict[str, Any], modality: Modality, head: str) -> dict[str, Any]:
     """The values of a recipe with the defaults that depend on the kind of data."""
     result = dict(values)
-    model, wanted = result.get("model", {}), default_model(modality, head)
+    model = result.get("model", {})
+    wanted = default_model(modality, head) or default_model(None, head)  # so that what does not fit is told
     if isinstance(model, dict) and wanted is not None:
         result["model"] = {"name": wanted, **model}
     if modality != "text":

@@ -41,9 +41,9 @@ class Model:
     kinds: tuple[str, ...] | None = None  # of data that it takes; None takes all
     heads: tuple[str, ...] = ("classes",)  # that it can carry, of those that tasks ask for
 
-    def suits(self, kind: str, head: str) -> bool:
-        """Whether it takes this kind of data and can carry this head."""
-        return (self.kinds is None or kind in self.kinds) and head in self.heads
+    def suits(self, kind: str | None, head: str) -> bool:
+        """Whether it takes this kind of data, None for any, and can carry this head."""
+        return (kind is None or self.kinds is None or kind in self.kinds) and head in self.heads
 
 
 def find_model(name: str) -> Model:
@@ -70,8 +70,8 @@ def _of_class(name: str, found: Any) -> Model:
     return Model(settings, found, getattr(found, "kinds", None), getattr(found, "heads", ("classes",)))
 
 
-def default_model(kind: str, head: str) -> str | None:
-    """The first of MODELS that takes this kind of data and can carry this head; None where none can."""
+def default_model(kind: str | None, head: str) -> str | None:
+    """The first of MODELS that takes this kind of data, or any, and can carry this head; None where none can."""
     return next((name for name in MODELS if find_model(name).suits(kind, head)), None)
 
 
