@@ -1,4 +1,4 @@
-"""Tasks and steps of strangers, named by dotted path, go through check, run, report and predict like our own."""
+"""Tasks, networks and steps of strangers, named by dotted path: check, run, report and predict like our own."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return bs.run(RECIPE, tmp_path_factory.mktemp("outside") / "run")
 
 
-def test_a_recipe_may_name_a_task_and_steps_of_its_own() -> None:
+def test_a_recipe_may_name_a_task_a_network_and_steps_of_its_own() -> None:
     done = CliRunner().invoke(app, ["check", str(RECIPE)])
     assert done.exit_code == 0, done.output
     assert "grades.Ordinal" in done.output
+    assert "nets.Small" in done.output
     assert "steps.Coarse" in done.output
 
 
@@ -60,6 +61,13 @@ def test_a_second_run_does_nothing(finished: Run) -> None:
     assert bs.run(RECIPE, finished.path).did_nothing
 
 
+def test_the_shipped_network_is_loaded_for_torch(finished: Run) -> None:
+    with modules_beside(HERE):
+        network = bs.load(finished.path)
+    assert sum(buffer.numel() for buffer in network.state_dict().values()) > 0
+    assert finished.report["sizes"]["parent"]["parameters"] > 5000
+
+
 def test_predict_says_what_the_task_says(finished: Run, tmp_path: Path) -> None:
     (folder,) = (finished.path / "stages").glob("prepare-*")
     test = Dataset(folder).split("test")
@@ -79,6 +87,8 @@ def test_predict_says_what_the_task_says(finished: Run, tmp_path: Path) -> None:
         ("task", "nowhere.Ordinal", "there is no module 'nowhere'"),
         ("task", "grades.STEPS", "is not a task"),
         ("task", "clasify", "no task 'clasify'"),
+        ("model.name", "nets.Large", "nets has no 'Large'"),
+        ("model.depth", 3, "depth: unknown key"),
         ("train.mixup", 0.2, "train.mixup changes labels of classes"),
         ("compress.candidates", [[{"step": "steps.Made"}]], "is no step of compression"),
         ("compress.candidates", [[{"step": "steps.Coarse", "level": 3}]], "level"),
