@@ -14,9 +14,9 @@ import torch
 from tables import table
 from torch.nn import functional as F
 
-from bessemer.data.augment.image import augment
-from bessemer.data.augment.warp import BORDERS, Draws, draw, matrices
 from bessemer.data.config import AugmentConfig
+from bessemer.data.image.augment import augment
+from bessemer.data.image.warp import BORDERS, Draws, draw, matrices
 from bessemer.runtime import available_threads
 
 PEER = "albumentations==2.0.8"

@@ -18,7 +18,7 @@ import bessemer as bs
 from bessemer.cli import app
 from bessemer.data.dataset import Dataset
 from bessemer.data.stream import IGNORED
-from bessemer.data.tokenize import load_tokenizer
+from bessemer.data.text.tokenize import load_tokenizer
 from bessemer.errors import DataError, RecipeError, UsageError
 from bessemer.export.predictor import Predictor
 from bessemer.export.session import OnnxModel

@@ -182,7 +182,8 @@ def predict(
     ],
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to show.")] = 3,
     modules: Annotated[
-        Path | None, typer.Option("--modules", help="The folder of your own task's module, if the model has one.")
+        Path | None,
+        typer.Option("--modules", help="The folder of your own modules (task, kind of data), if any."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -195,7 +196,7 @@ def predict(
 
     with modules_beside(modules) if modules else nullcontext():
         predictor = Predictor(model)
-    results = list(predictor.predict(input_files(inputs, predictor.modality), top))
+    results = list(predictor.predict(input_files(inputs, predictor.kind), top))
     if as_json:
         typer.echo(json.dumps(results, indent=1))
     else:
@@ -204,7 +205,7 @@ def predict(
     if all("error" in result for result in results):
         from bessemer.errors import DataError
 
-        raise DataError("none of the files could be read", f"give {predictor.modality} files in a common format")
+        raise DataError("none of the files could be read", f"give {predictor.kind.noun} in a common format")
 
 
 @app.command()

@@ -113,7 +113,7 @@ def preview(recipe: str | Path, out: str | Path | None = None, settings: Sequenc
     folder = Path(out) if out is not None else Path("runs") / loaded.name
     prepared = Cache(folder).path(STAGES[0].name, STAGES[0].settings(loaded))
     open_artifact(prepared)
-    return write_preview(Dataset(prepared), loaded.augment, prepared / "tokenizer.json", loaded.seed, folder)
+    return write_preview(Dataset(prepared), loaded.augment, loaded.seed, folder)
 
 
 def check_stage(until: str | None) -> None:

@@ -11,7 +11,8 @@ from pydantic import Field, field_validator, model_validator
 from bessemer.compress.config import CompressConfig
 from bessemer.config import Config, build, modules_beside, override, read_yaml, refused_as_value
 from bessemer.data.augment.presets import resolve
-from bessemer.data.config import AugmentConfig, DataConfig, Modality, modality_of
+from bessemer.data.config import AugmentConfig, DataConfig, modality_of
+from bessemer.data.kinds import find_kind
 from bessemer.errors import UsageError
 from bessemer.export.config import ExportConfig
 from bessemer.model.models import AnyModel, default_model, find_model
@@ -48,6 +49,7 @@ class Recipe(Config):
             return values
         try:
             task = find_task(str(values.get("task", "classify")))
+            find_kind(modality)
         except UsageError:
             return values  # the field itself is refused, with its place
         return with_defaults(task.fill(values), modality, task.head)
@@ -77,7 +79,7 @@ class Recipe(Config):
                 raise ValueError(f"{group}.sequence_warmup cuts windows of running text; set it to null")
         self.model.check(self)
         size = (self.data.size[0], self.data.size[1]) if self.data.size else None
-        object.__setattr__(self, "augment", resolve(self.augment, self.data.modality, size))
+        object.__setattr__(self, "augment", resolve(self.augment, find_kind(modality), size))
         return self
 
 
@@ -92,7 +94,7 @@ def check_task(recipe: Recipe) -> None:
     task.check(recipe)
 
 
-def check_model(name: str, task: str, kind: Modality) -> None:
+def check_model(name: str, task: str, kind: str) -> None:
     """Refuse a model that does not take this kind of data or cannot carry the head that the task asks for."""
     model, head = find_model(name), find_task(task).head
     if model.suits(kind, head):
@@ -103,27 +105,28 @@ def check_model(name: str, task: str, kind: Modality) -> None:
     raise ValueError(f"model.name {name} does not take {told}; {remedy}")
 
 
-def with_defaults(values: dict[str, Any], modality: Modality, head: str) -> dict[str, Any]:
-    """The values of a recipe with the defaults that depend on the kind of data."""
+def with_defaults(values: dict[str, Any], modality: str, head: str) -> dict[str, Any]:
+    """The values of a recipe with the defaults that depend on the kind of data: its network and its optimizer."""
     result = dict(values)
     model = result.get("model", {})
     wanted = default_model(modality, head) or default_model(None, head)  # so that what does not fit is told
     if isinstance(model, dict) and wanted is not None:
         result["model"] = {"name": wanted, **model}
-    if modality != "text":
+    optimizer = find_kind(modality).optimizer
+    if optimizer is None:
         return result
-    result["train"] = _with_adamw(result.get("train", {}))
+    result["train"] = _with_optimizer(result.get("train", {}), optimizer)
     if isinstance(result.get("compress", {}), dict):
         compress = result.get("compress", {})
-        result["compress"] = {**compress, "train": _with_adamw(compress.get("train", {}))}
+        result["compress"] = {**compress, "train": _with_optimizer(compress.get("train", {}), optimizer)}
     return result
 
 
-def _with_adamw(train: Any) -> Any:
-    """Transformers learn with Adam where plain gradient descent does not."""
+def _with_optimizer(train: Any, name: str) -> Any:
+    """Settings of training with this optimizer where they name none."""
     if not isinstance(train, dict) or not isinstance(train.get("optimizer", {}), dict):
         return train
-    return {**train, "optimizer": {"name": "adamw", **train.get("optimizer", {})}}
+    return {**train, "optimizer": {"name": name, **train.get("optimizer", {})}}
 
 
 def load_recipe(path: Path, settings: Sequence[str] | Mapping[str, Any] = ()) -> Recipe:

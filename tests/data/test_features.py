@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from bessemer.data.audio.spectrogram import mean_spectrum
 from bessemer.data.features import (
     MAX_CHARACTERS,
     MAX_VALUES,
@@ -20,7 +21,6 @@ from bessemer.data.features import (
     image_features,
     text_features,
 )
-from bessemer.data.spectrogram import mean_spectrum
 
 RNG = np.random.default_rng(0)
 DOCUMENTS = ["the cat sat", "the dog sat on the cat", "a bird sang", "the bird and the dog"] * 5

@@ -10,10 +10,6 @@ import sys
 import imagehash
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
-
 from bessemer.data.signature import (
     PERMUTATIONS,
     coarse,
@@ -25,6 +21,9 @@ from bessemer.data.signature import (
     text_signature,
     words,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
 

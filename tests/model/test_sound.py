@@ -11,8 +11,8 @@ from torch import nn
 
 from bessemer.compress.prune import prune
 from bessemer.compress.quantize import quantize
+from bessemer.data.audio.spectrogram import log_mel, spectrogram_statistics
 from bessemer.data.dataset import Batches, Samples
-from bessemer.data.spectrogram import log_mel, spectrogram_statistics
 from bessemer.export.onnx import export_onnx
 from bessemer.export.session import OnnxModel
 from bessemer.measure.parity import compare

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bessemer.prepare.finish import channel_statistics, histogram
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -13,8 +14,7 @@ from PIL import Image
 
 from bessemer.data.config import DataConfig
 from bessemer.data.dataset import Dataset
-from bessemer.data.tokenize import load_tokenizer, train_tokenizer
-from bessemer.prepare.finish import channel_statistics, histogram
+from bessemer.data.text.tokenize import load_tokenizer, train_tokenizer
 from bessemer.prepare.prepare import prepare
 
 CHECK = {"label_check": {"folds": 0}}
@@ -83,7 +83,7 @@ def test_mel_bands_are_measured_on_the_training_split(tmp_path, out, make_sounds
     """Against log-mel spectrograms of the training clips, computed by torch.stft."""
     import torch
 
-    from bessemer.data.spectrogram import FLOOR, frame_sizes, mel_filters
+    from bessemer.data.audio.spectrogram import FLOOR, frame_sizes, mel_filters
 
     for seed, name in enumerate("ab"):
         make_sounds(tmp_path / "set" / name, 15, seed, seconds=0.2)

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from bessemer.config import NO_EFFECT, Config
+from bessemer.config import NO_EFFECT, Config, refused_as_value
+from bessemer.data.audio.config import AudioAugment, AudioConfig
+from bessemer.data.image.config import ImageAugment, ImageConfig
+from bessemer.data.kinds import KINDS, find_kind
+from bessemer.data.text.config import TextAugment, TextConfig
 
-Modality = Literal["image", "text", "audio"]
 BUILT_IN = {"digits": "scikit-learn", "stdlib": "Python"}  # sources that come with a package
-MODALITY_OF: dict[str, Modality] = {
-    "digits": "image",
-    "idx": "image",
-    "image_folder": "image",
-    "text_folder": "text",
-    "stdlib": "text",
-    "audio_folder": "audio",
-}
+MODALITY_OF = {source: name for name, kind in KINDS.items() for source in kind.sources}
+TABULAR = ("table", "dataset")
 
 
-def modality_of(data: Any) -> Modality | None:
+def modality_of(data: Any) -> str | None:
     """The kind of data of settings that are not validated yet; None where they do not say."""
     if isinstance(data, SourceConfig):
         return data.modality
     if not isinstance(data, dict):
         return None
     columns = data.get("columns")
-    named = [kind for kind in get_args(Modality) if isinstance(columns, dict) and columns.get(kind)]
-    return named[0] if named else MODALITY_OF.get(str(data.get("source")))
+    named = [kind for kind in KINDS if isinstance(columns, dict) and columns.get(kind)]
+    found = named[0] if named else data.get("kind") or MODALITY_OF.get(str(data.get("source")))
+    return found if isinstance(found, str) else None
 
 
 class ColumnsConfig(Config):
-    """Which columns of a table hold what; exactly one of text, image and audio."""
+    """Which columns of a table hold what; exactly one of text, image, audio and value."""
 
     text: str | list[str] | None = Field(
         None, description="column of the text; several are joined by a line break"
@@ -43,19 +41,26 @@ class ColumnsConfig(Config):
     audio: str | None = Field(
         None, description="column of sound files (paths from the table's folder) or of their bytes"
     )
+    value: str | list[str] | None = Field(None, description="column or columns of what data.kind reads")
     label: str | None = Field("label", description="column of the class; not read for task: language")
     split: str | None = Field(None, description="column that says train, validation or test")
 
     @property
-    def modality(self) -> Modality | None:
-        """The kind of data, from the column that is named."""
-        named: list[Modality] = [kind for kind in ("text", "image", "audio") if getattr(self, kind)]
-        return named[0] if len(named) == 1 else None
+    def modality(self) -> str | None:
+        """The kind of data, from the column that is named; None where `value` is."""
+        return next((kind for kind in KINDS if getattr(self, kind)), None)
+
+    @property
+    def values(self) -> list[str]:
+        """The columns that hold a sample."""
+        named = getattr(self, self.modality) if self.modality else self.value
+        return [named] if isinstance(named, str) else list(named or [])
 
     @model_validator(mode="after")
     def _one_value(self) -> ColumnsConfig:
-        if self.modality is None:
-            raise ValueError("name exactly one of columns.text, columns.image and columns.audio")
+        if sum(bool(getattr(self, name)) for name in (*KINDS, "value")) != 1:
+            named = ", ".join(f"columns.{name}" for name in KINDS)
+            raise ValueError(f"name exactly one of {named}, or columns.value with data.kind")
         return self
 
 
@@ -63,11 +68,15 @@ class SourceConfig(Config):
     """One place that data comes from."""
 
     source: Literal[
-        "digits", "idx", "image_folder", "text_folder", "audio_folder", "table", "dataset", "stdlib"
+        "digits", "idx", "image_folder", "text_folder", "audio_folder", "folder", "table", "dataset", "stdlib"
     ] = Field(
         description="digits, idx (MNIST's files), a folder per class (also inside a zip or tar file), "
         "a table (CSV, TSV, JSONL, Parquet), a data set that Hugging Face datasets saved to disk, or stdlib, the "
-        "source files of the running Python; for task: language, text_folder is any folder or file of text"
+        "source files of the running Python; for task: language, text_folder is any folder or file of text; "
+        "folder holds files of data.kind"
+    )
+    kind: str | None = Field(
+        None, description="dotted path of a kind of data of your own, for source folder and columns.value"
     )
     path: str | None = Field(
         None, description="folder or file of the data; relative to the recipe", json_schema_extra=NO_EFFECT
@@ -79,10 +88,10 @@ class SourceConfig(Config):
     weight: float = Field(1.0, gt=0, le=1000, description="times that its training samples are seen in an epoch")
 
     @property
-    def modality(self) -> Modality:
-        """The kind of data."""
+    def modality(self) -> str:
+        """The name of the kind of data, or its dotted path."""
         named = self.columns.modality if self.columns else None
-        return named or MODALITY_OF[self.source]
+        return named or self.kind or MODALITY_OF[self.source]
 
     @model_validator(mode="after")
     def _path_fits_source(self) -> SourceConfig:
@@ -92,11 +101,22 @@ class SourceConfig(Config):
             )
         if self.source not in BUILT_IN and self.path is None:
             raise ValueError(f"source {self.source} needs data.path, the folder or file of the data")
-        tabular = self.source in ("table", "dataset")
+        tabular = self.source in TABULAR
         if tabular and self.columns is None:
             raise ValueError(f"source {self.source} needs data.columns, for example {{text: body, label: topic}}")
         if not tabular and self.columns is not None:
             raise ValueError(f"source {self.source} has no columns; remove data.columns")
+        return self
+
+    @model_validator(mode="after")
+    def _kind_is_known(self) -> SourceConfig:
+        open_to_all = self.source == "folder" or (self.columns is not None and self.columns.value is not None)
+        if open_to_all and self.kind is None:
+            raise ValueError("data.kind is needed here: the dotted path of a kind of data of your own")
+        if not open_to_all and self.kind is not None:
+            raise ValueError(f"source {self.source} says itself that it holds {self.modality}; remove data.kind")
+        with refused_as_value():
+            find_kind(self.modality)
         return self
 
 
@@ -111,58 +131,6 @@ class SplitConfig(Config):
         if self.test + self.validation >= 0.9:
             raise ValueError("test and validation together leave under 10% to train on; lower one of them")
         return self
-
-
-class TokenizerConfig(Config):
-    """How text becomes numbers."""
-
-    kind: Literal["bpe", "wordpiece"] = Field("bpe", description="byte-level BPE, or WordPiece")
-    vocabulary: int | None = Field(
-        8000,
-        ge=300,
-        le=65_000,
-        description="size of a vocabulary that is trained here; null, for language, goes by the size of the text",
-    )
-    lowercase: bool = False
-    path: str | None = Field(None, description="a tokenizer.json to use in place of a trained one")
-
-
-class TextConfig(Config):
-    """Cleaning of text; bessemer.data.text.quality names the sources of its thresholds."""
-
-    html: Literal["auto", "keep"] = Field(
-        "auto", description="auto takes the text out of HTML; keep leaves markup"
-    )
-    white_space: Literal["normalize", "keep"] = Field(
-        "normalize", description="keep leaves every space and line end as it is, as task: language does"
-    )
-    min_characters: int = Field(20, ge=1, description="shorter documents are set aside")
-    piece_characters: int = Field(1000, ge=100, description="about so many characters make a piece")
-    max_characters: int = Field(1_000_000, ge=1, description="longer documents are set aside")
-    quality: bool = Field(True, description="set aside what repeats itself or is mostly symbols")
-    boilerplate: float = Field(
-        0.2, ge=0, le=1, description="drop lines that stand in at least this share of documents; 0 is off"
-    )
-    languages: list[str] | None = Field(
-        None, description="ISO 639-1 codes to keep, for example [en, de]; null keeps all"
-    )
-    max_tokens: int = Field(2048, ge=8, le=8192, description="longer documents are cut here")
-    tokenizer: TokenizerConfig = TokenizerConfig()
-
-
-class AudioConfig(Config):
-    """Cleaning of sound."""
-
-    rate: int = Field(16_000, ge=4000, le=48_000, description="samples a second; others are resampled")
-    seconds: float | None = Field(
-        None, ge=0.1, le=60, description="length of a clip; null takes what nine of ten files need"
-    )
-    windows: bool = Field(False, description="cut longer recordings into clips, all with the same label")
-    silence_db: float = Field(-60.0, lt=0, description="quieter recordings are set aside; decibels of full scale")
-    mels: int = Field(64, ge=8, le=256, description="bands of the log-mel spectrogram that the model computes")
-    max_clipped: float = Field(
-        0.01, ge=0, le=1, description="share of samples at full scale that is still accepted"
-    )
 
 
 class DedupConfig(Config):
@@ -184,14 +152,11 @@ class LabelCheckConfig(Config):
     sample: int = Field(5000, ge=100, description="at most this many training samples are looked at")
 
 
-class DataConfig(SourceConfig):
+class DataConfig(ImageConfig, SourceConfig):
     """Where the data is and how it is prepared."""
 
+    settings: dict[str, Any] = Field({}, description="of a kind of data of your own, checked by its class")
     also: list[SourceConfig] = Field([], description="further sources of the same kind, mixed in by their weights")
-    size: list[int] | None = Field(
-        None, min_length=2, max_length=2, description="height and width in pixels; null takes the commonest"
-    )
-    color: Literal["auto", "gray", "rgb"] = Field("auto", description="auto is gray where every image is")
     text: TextConfig = TextConfig()
     audio: AudioConfig = AudioConfig()
     dedup: DedupConfig = DedupConfig()
@@ -210,71 +175,24 @@ class DataConfig(SourceConfig):
         return [self, *self.also]
 
     @model_validator(mode="after")
-    def _sides_and_kinds(self) -> DataConfig:
-        if self.size is not None and not all(4 <= side <= 4096 for side in self.size):
-            raise ValueError("data.size must be between 4 and 4096 pixels a side")
+    def _one_kind(self) -> DataConfig:
         kinds = {source.modality for source in self.sources}
         if len(kinds) > 1:
             raise ValueError(f"data.also mixes {' and '.join(sorted(kinds))}; all sources must be of one kind")
+        try:
+            checked = find_kind(self.modality).Settings.model_validate(self.settings)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, ("data", "settings", *first["loc"])))
+            raise ValueError(f"{key}: {first['msg']}") from error
+        object.__setattr__(self, "settings", checked.model_dump(mode="json"))
         return self
 
 
-class AugmentConfig(Config):
-    """Random changes of training samples. Those of images are composed into one warp and one color map.
+class AugmentConfig(AudioAugment, TextAugment, ImageAugment):
+    """Random changes of training samples, each kind of data its own.
 
     `preset` fills what is not written; keys that are written win.
     """
 
     preset: Literal["none", "light", "standard", "strong"] = "none"
-    # images: geometry
-    crop: float = Field(
-        0,
-        ge=0,
-        le=256,
-        description="shift by up to this many pixels each way; below 1, by this share of the smaller side",
-    )
-    resized_crop: list[float] = Field(
-        [1.0, 1.0],
-        min_length=2,
-        max_length=2,
-        description="smallest and largest share of the area that is cut out and resized",
-    )
-    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
-    rotate: float = Field(0.0, ge=0, le=180, description="turn by up to this many degrees each way")
-    scale: list[float] = Field([1.0, 1.0], min_length=2, max_length=2, description="smallest and largest zoom")
-    shear: float = Field(0.0, ge=0, le=45, description="slant by up to this many degrees each way")
-    border: Literal["zero", "edge", "reflect"] = Field("zero", description="what fills the parts from outside")
-    # images: values
-    brightness: float = Field(0.0, ge=0, le=1, description="change by up to this share of the full range")
-    contrast: float = Field(0.0, ge=0, lt=1, description="stretch by a factor within 1 ± this")
-    saturation: float = Field(0.0, ge=0, le=1, description="of color images: a factor within 1 ± this")
-    noise: float = Field(0.0, ge=0, le=128, description="standard deviation of added noise, in gray levels of 255")
-    blur: float = Field(0.0, ge=0, le=10, description="Gaussian blur with a sigma of up to this many pixels")
-    erase: float = Field(0.0, ge=0, lt=1, description="chance that a rectangle is overwritten with gray")
-    # text
-    token_mask: float = Field(0.0, ge=0, lt=1, description="share of tokens replaced by [MASK]")
-    token_delete: float = Field(0.0, ge=0, lt=1, description="share of tokens left out")
-    token_swap: float = Field(0.0, ge=0, lt=1, description="share of tokens exchanged with their neighbor")
-    span_corrupt: float = Field(
-        0.0, ge=0, lt=1, description="share of tokens in spans, each span replaced by one [MASK]"
-    )
-    # audio
-    time_shift: float = Field(0.0, ge=0, le=1, description="shift by up to this share of the clip each way")
-    gain_db: float = Field(0.0, ge=0, le=40, description="louder or quieter by up to this many decibels")
-    noise_db: float | None = Field(
-        None, ge=0, le=100, description="least signal-to-noise ratio of added noise, in decibels; null adds none"
-    )
-    time_mask: float = Field(0.0, ge=0, lt=1, description="silence a stretch of up to this share of the clip")
-    frequency_mask: float = Field(
-        0.0, ge=0, lt=1, description="filter out a band of up to this share of the spectrum"
-    )
-
-    @model_validator(mode="after")
-    def _ranges(self) -> AugmentConfig:
-        low, high = self.scale
-        if not 0.1 <= low <= high <= 10:
-            raise ValueError("augment.scale must be [smallest, largest] within 0.1 to 10")
-        low, high = self.resized_crop
-        if not 0.01 <= low <= high <= 1:
-            raise ValueError("augment.resized_crop must be [smallest, largest] within 0.01 to 1")
-        return self

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,18 +18,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bessemer.data.augment.image import augment as augment_images
 from bessemer.data.config import AugmentConfig
+from bessemer.data.kind import Augment, as_they_are
+from bessemer.data.kinds import find_kind
 from bessemer.data.mixture import Mixture
 from bessemer.data.names import kept_names
 from bessemer.data.order import U64, Order, Phase, key, mix
 from bessemer.data.rows import FixedRows, RaggedRows, Rows, View
 from bessemer.data.rows import positions as positions_of
-from bessemer.data.show import excerpt, show
 from bessemer.data.split import SPLITS
 from bessemer.data.stream import IGNORED, Stream, Windows
-
-Augment = Callable[[NDArray[Any], U64, NDArray[np.int64], int], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -85,9 +82,10 @@ class Dataset:
 
     def __init__(self, folder: Path) -> None:
         self.about: dict[str, Any] = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-        kind = RaggedRows if self.about["modality"] == "text" else FixedRows
+        self.kind = find_kind(self.about["modality"])
+        rows = RaggedRows if self.kind.ragged else FixedRows
         self.samples = Samples(
-            kind(folder, self.about["inputs"]),
+            rows(folder, self.about["inputs"]),
             np.load(folder / "labels.npy", allow_pickle=False),
             np.load(folder / "ids.npy", allow_pickle=False),
             np.load(folder / "sources.npy", allow_pickle=False),
@@ -129,10 +127,9 @@ class Dataset:
 
     def show(self, position: int) -> dict[str, str | None]:
         """One sample by its position among all, as people see it: `image` (a data URI) or `text`."""
-        if self.about["modality"] == "text":
-            return {"image": None, "text": excerpt(self.text(position))}
-        rate = self.about["arguments"].get("rate", 0)
-        return {"image": show(self.about["modality"], self.samples.inputs[position], rate), "text": None}
+        value = self.text(position) if "texts" in self.about else self.samples.inputs[position]
+        shown = self.kind.show(value, self.about)
+        return {"image": shown, "text": None} if self.kind.drawn else {"image": None, "text": shown}
 
     def names(self, positions: NDArray[np.int64]) -> list[str]:
         """Where samples came from, for people, by their positions among all."""
@@ -140,11 +137,7 @@ class Dataset:
 
     def augmenter(self, config: AugmentConfig) -> Augment:
         """The random changes of this kind of data that the settings ask for."""
-        if self.about["modality"] == "image":
-            return partial(_augment_images, config)
-        if self.about["modality"] == "audio":
-            return partial(_augment_audio, config, self.about["arguments"]["rate"])
-        return partial(_augment_tokens, config, self.about["mask"])
+        return self.kind.augmenter(config, self.about)
 
 
 class Texts(Sequence[str]):
@@ -163,33 +156,6 @@ class Texts(Sequence[str]):
         return self.rows.values(int(self.places[index])).tobytes().decode("utf-8")
 
 
-def _augment_images(
-    config: AugmentConfig, images: NDArray[Any], ids: U64, epochs: NDArray[np.int64], seed: int
-) -> NDArray[Any]:
-    return augment_images(images, config, ids, epochs, seed)
-
-
-def _augment_audio(
-    config: AugmentConfig, rate: int, clips: NDArray[Any], ids: U64, epochs: NDArray[np.int64], seed: int
-) -> NDArray[Any]:
-    from bessemer.data.augment.audio import augment_audio
-
-    return augment_audio(clips, config, ids, epochs, seed, rate)
-
-
-def _augment_tokens(
-    config: AugmentConfig, mask: int, tokens: NDArray[Any], ids: U64, epochs: NDArray[np.int64], seed: int
-) -> NDArray[Any]:
-    from bessemer.data.augment.text import augment_tokens
-
-    return augment_tokens(tokens, config, ids, epochs, seed, mask)
-
-
-def as_they_are(inputs: NDArray[Any], ids: U64, epochs: NDArray[np.int64], seed: int) -> NDArray[Any]:
-    """No random changes."""
-    return inputs
-
-
 def augment_seed(seed: int) -> int:
     """The seed of random changes in a run of this seed."""
     return int(key(seed, 0xA06) >> np.uint64(1))
@@ -198,8 +164,8 @@ def augment_seed(seed: int) -> int:
 class Batches:
     """Training batches: a pure function of (seed, step), augmented; equal shares for every rank.
 
-    `augment` is the settings for images, or a function such as `Dataset.augmenter` gives. `weights` says how often
-    the samples of each source are seen in an epoch.
+    `augment` is a function such as `Dataset.augmenter` gives. `weights` says how often the samples of each source
+    are seen in an epoch.
     """
 
     def __init__(
@@ -207,7 +173,7 @@ class Batches:
         samples: Samples,
         batch_size: int,
         seed: int,
-        augment: AugmentConfig | Augment | None = None,
+        augment: Augment = as_they_are,
         weights: Sequence[float] = (1.0,),
     ) -> None:
         self.samples = samples
@@ -215,8 +181,7 @@ class Batches:
         if samples.sources is not None and set(weights) != {1.0}:
             self.mixture = Mixture(samples.sources, weights, int(key(seed, 0x313) >> np.uint64(1)))
         self.order = Order(len(self.mixture or samples), batch_size, seed)
-        settings = augment or AugmentConfig()
-        self.augment = partial(_augment_images, settings) if isinstance(settings, AugmentConfig) else settings
+        self.augment = augment
         self.seed = augment_seed(seed)
 
     def growing(self, phases: Sequence[Phase]) -> Batches:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,7 +59,7 @@ class Clean:
 
     `payload` is what is stored: UTF-8 text, pixels uint8 (H, W, C) or PCM int16 (T,), as bytes; its SHA-256 is the
     sample's id. `length` is in characters, pixels or seconds. `signature` holds what near-copy search compares
-    (see bessemer.prepare.dedup), empty where there is none. `repairs` names what was mended, each by a short,
+    (see bessemer.data.copies), empty where there is none. `repairs` names what was mended, each by a short,
     constant text. `part` tells samples of one row apart ("" where the row gives one sample).
     """
 
@@ -69,6 +69,28 @@ class Clean:
     repairs: tuple[str, ...] = ()
     part: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Cleaner(Protocol):
+    """What a kind of data brings to preparation. It travels to workers, so it pickles."""
+
+    settled: dict[str, Any]
+
+    @property
+    def needs_survey(self) -> bool:
+        """Whether all rows must be looked at before the first is cleaned."""
+        return False
+
+    def survey(self, raw: Raw) -> Any:
+        """A cheap look at one row; raises Rejected where it cannot be looked at."""
+        return None
+
+    def settle(self, looks: Iterable[Any]) -> None:
+        """Decide what the settings leave open, from looks at all rows."""
+
+    def clean(self, raw: Raw) -> Iterator[Clean | Rejected]:
+        """The samples of one row; raises, or gives in place of a part, Rejected."""
+        ...
 
 
 class Source(Protocol):

@@ -231,3 +231,10 @@ def _write_shards(folder: Path, name: str, samples: Iterable[bytes], capacity: i
         shards.append(asdict(Shard(file, rows, size, digest.hexdigest())))
         first = next(stream, None)
     return shards
+
+
+def one_pass(out: Path, about: dict[str, Any]) -> FixedRows:
+    """Rows for a single pass in order: one shard is mapped at a time."""
+    rows = FixedRows(out, about)
+    rows.most_open = 1
+    return rows

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bessemer.data.readers import PREPROCESS
+from bessemer.data.readers import PREPROCESS, kind_of
 from bessemer.errors import UsageError
 from bessemer.export.predictor import MODEL, find_export
 from bessemer.export.session import OnnxModel
@@ -47,19 +47,9 @@ def bench_models(paths: list[Path], batches: list[int], seconds: float, threads:
     if len(kinds) > 1:
         raise UsageError(f"the models take different inputs: {sorted(kinds)}", "compare models of one data set")
     about = kinds.popitem()[1]
-    rows = [row for batch in batches for row in _at_batch(runners, bytes_of, random_inputs(about, batch), seconds)]
+    noise = (kind_of(about).random_inputs(about, batch) for batch in batches)
+    rows = [row for inputs in noise for row in _at_batch(runners, bytes_of, inputs, seconds)]
     return {"machine": machine(), "threads": threads, "rows": rows}
-
-
-def random_inputs(about: dict[str, Any], batch: int) -> NDArray[Any]:
-    """A batch of noise as the model takes it: pixels, PCM, or token ids of a text of full length."""
-    generator = np.random.default_rng(0)
-    if about.get("modality") == "text":
-        vocabulary = int(about["inside_the_model"]["vocabulary"])
-        return generator.integers(3, vocabulary, (batch, int(about["max_tokens"])), np.int32)
-    dtype = np.dtype(about["input"]["dtype"])
-    limits = np.iinfo(dtype)
-    return generator.integers(limits.min, limits.max, (batch, *about["input"]["shape"][1:]), dtype, endpoint=True)
 
 
 def _in_torch(model: torch.nn.Module, inputs: NDArray[Any]) -> torch.Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.artifact import MANIFEST, open_artifact
-from bessemer.data.readers import PREPROCESS, read_one
+from bessemer.data.readers import PREPROCESS, kind_of, read_one
 from bessemer.data.record import Rejected
 from bessemer.errors import ArtifactError, DataError
 from bessemer.export.session import OnnxModel
@@ -42,7 +42,7 @@ class Predictor:
         folder = find_export(path)
         try:
             self.about: dict[str, Any] = json.loads((folder / PREPROCESS).read_text(encoding="utf-8"))
-            self.modality = str(self.about.get("modality", "image"))
+            self.kind = kind_of(self.about)
             self._task = find_task(str(self.about.get("task", "classify"))).predictor(self.about, folder)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise ArtifactError(f"{folder / PREPROCESS}: damaged ({error})", "export the model again") from error

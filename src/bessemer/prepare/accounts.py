@@ -13,10 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from bessemer.data.config import DataConfig
+from bessemer.data.kind import Kind
+from bessemer.data.kinds import find_kind
 from bessemer.data.names import batches_of, name_of
 from bessemer.data.order import U64
 from bessemer.data.record import FILTERED
-from bessemer.data.show import show_payload
 from bessemer.data.split import SPLITS
 from bessemer.prepare.dedup import choose_survivors, find_copies
 from bessemer.prepare.ingest import Job, Task, first_bytes
@@ -156,16 +157,16 @@ def settle(
     config: DataConfig, staged: Staged, labels: NDArray[np.int32], classes: list[str], settled: dict[str, Any]
 ) -> Fates:
     """Decide what becomes of every row: copies, leaks, and classes that are too small."""
-    usable = np.flatnonzero(~staged.rejected)
+    kind, usable = find_kind(config.modality), np.flatnonzero(~staged.rejected)
     states = np.full(len(staged), QUARANTINED, np.uint8)
     survivors = np.full(len(staged), -1, np.int64)
     copies = find_copies(
         staged.ids[usable],
         staged.signatures,
         lambda i: staged.payload(int(usable[i])),
-        config.modality,
+        kind,
         config.dedup,
-        image_shape(settled),
+        settled,
     )
     fate = choose_survivors(copies.root, staged.splits[usable], labels[usable], staged.lengths[usable])
     states[usable] = fate.states
@@ -176,20 +177,13 @@ def settle(
     fates = Fates(states, survivors, +quarantined, rare, reason, {})
     pairs = [(similarity, int(usable[one]), int(usable[other])) for similarity, one, other in copies.pairs]
     conflicts = [usable[rows].tolist() for rows in fate.conflicts]
-    teller = Teller(staged, fates, labels, classes, config.modality, settled)
+    teller = Teller(staged, fates, labels, classes, kind, settled)
     fates.copies.update(
         near_duplicates=teller.near_duplicates(),
         nearest=teller.nearest(pairs),
         conflicts={"count": fate.conflicting, "samples": teller.conflicts(conflicts)},
     )
     return fates
-
-
-def image_shape(settled: dict[str, Any]) -> tuple[int, int, int] | None:
-    """Height, width and channels of stored images; None for other data."""
-    if "size" not in settled:
-        return None
-    return settled["size"][0], settled["size"][1], 1 if settled["gray"] else 3
 
 
 @dataclass(frozen=True)
@@ -200,7 +194,7 @@ class Teller:
     fates: Fates
     labels: NDArray[np.int32]
     classes: list[str]
-    modality: str
+    kind: Kind
     settled: dict[str, Any]
 
     def near_duplicates(self) -> int:
@@ -231,7 +225,7 @@ class Teller:
             "path": names[row],
             "label": self.classes[int(self.labels[row])],
             "split": SPLITS[code] if code < len(SPLITS) else "",
-            "shown": show_payload(self.modality, self.staged.payload(row), self.settled),
+            "shown": self.kind.show_payload(self.staged.payload(row), self.settled),
         }
 
     def conflicts(self, clusters: list[list[int]]) -> list[dict[str, Any]]:

@@ -8,42 +8,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.record import FILTERED, Clean, Raw, Rejected, Source
+from bessemer.data.record import FILTERED, Clean, Cleaner, Raw, Rejected, Source
 from bessemer.errors import DataError
 from bessemer.prepare.staging import Done, Staged, Stager
 from bessemer.runtime import Progress
 
 FEW_TASKS = 3  # fewer are done in this process: starting others takes longer
 SHOWN_BYTES = 1 << 20  # of a quarantined row's value that is kept
-
-
-class Cleaner(Protocol):
-    """What a kind of data brings (bessemer.data.image, .text and .audio). It travels to workers, so it pickles."""
-
-    settled: dict[str, Any]
-
-    @property
-    def needs_survey(self) -> bool:
-        """Whether all rows must be looked at before the first is cleaned."""
-
-    def survey(self, raw: Raw) -> Any:
-        """A cheap look at one row; raises Rejected where it cannot be looked at."""
-
-    def settle(self, looks: Iterable[Any]) -> None:
-        """Decide what the settings leave open, from looks at all rows."""
-
-    def clean(self, raw: Raw) -> Iterator[Clean | Rejected]:
-        """The samples of one row; raises, or gives in place of a part, Rejected."""
 
 
 class Job:

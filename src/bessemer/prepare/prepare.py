@@ -21,12 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.config import DataConfig
+from bessemer.data.histogram import histogram
+from bessemer.data.kinds import find_kind
 from bessemer.data.order import mix
 from bessemer.data.split import SPLITS, take_count
 from bessemer.errors import DataError
 from bessemer.prepare.accounts import Fates, settle, write_quarantine, write_rows
-from bessemer.prepare.finish import FINISH, Chosen, histogram
-from bessemer.prepare.ingest import Cleaner, Job, Task, in_order, ingest
+from bessemer.prepare.chosen import Chosen
+from bessemer.prepare.ingest import Job, Task, in_order, ingest
 from bessemer.prepare.review import review_labels
 from bessemer.prepare.source import open_source
 from bessemer.prepare.splits import choose_splits
@@ -34,7 +36,6 @@ from bessemer.prepare.staging import NO_LABEL, Staged
 from bessemer.runtime import SILENT, Progress, available_threads
 
 MAX_CLASSES = 10_000
-UNITS = {"image": "pixels", "text": "characters", "audio": "seconds"}
 
 Finish = Callable[[DataConfig, dict[str, Any], Chosen, Path], dict[str, Any]]
 
@@ -62,8 +63,8 @@ def prepare(
     need no label. `finish` stores what is kept in another way than the kind of data does. Raises DataError where
     the data is missing, broken beyond `max_quarantined`, or too small to split.
     """
-    workers = workers or available_threads()
-    job = Job([open_source(one, labelled) for one in config.sources], cleaner_for(config))
+    workers, kind = workers or available_threads(), find_kind(config.modality)
+    job = Job([open_source(one, labelled) for one in config.sources], kind.cleaner(config))
     refuse_empty_folders(config, job)
     selection = choose_rows(job, config, seed, workers)
     if job.cleaner.needs_survey:
@@ -78,7 +79,8 @@ def prepare(
     progress.note("looking for copies")
     about, chosen, labels = account(config, job, selection, staged, seed, out, 2 if labelled else 1)
     give_back()
-    about |= (finish or FINISH[config.modality])(config, job.cleaner.settled, chosen, out)
+    about |= (finish or kind.finish)(config, job.cleaner.settled, chosen, out)
+    about |= {"told": kind.told(about), "noun": kind.noun, "drawn": kind.drawn}
     give_back()
     if labelled:
         about |= review_labels(config, about, chosen, labels, seed, out)
@@ -130,21 +132,6 @@ def refuse_empty_folders(config: DataConfig, job: Job) -> None:
             if config.min_class == 1:
                 remedy = "fill it, remove it, or set data.min_class to leave out classes with few samples"
                 raise DataError(f"{folder}: an empty class folder", remedy)
-
-
-def cleaner_for(config: DataConfig) -> Cleaner:
-    """The cleaner of the kind of data that the settings name."""
-    if config.modality == "text":
-        from bessemer.data.text.cleaner import TextCleaner
-
-        return TextCleaner(config)
-    if config.modality == "audio":
-        from bessemer.data.audio import AudioCleaner
-
-        return AudioCleaner(config)
-    from bessemer.data.image import ImageCleaner
-
-    return ImageCleaner(config)
 
 
 def tasks(job: Job, selection: Selection) -> Iterator[Task]:
@@ -254,6 +241,7 @@ def describe(
         name: np.bincount(labels[chosen.split == i], minlength=len(classes)) for i, name in enumerate(SPLITS)
     }
     ignored: Counter[str] = sum((Counter(one.ignored) for one in job.sources), Counter())
+    kind = find_kind(config.modality)
     every = np.bincount(staged.sources, minlength=len(job.sources)).tolist()
     return {
         "modality": config.modality,
@@ -269,7 +257,7 @@ def describe(
         **fates.facts(staged, classes),
         "repairs": dict(staged.repairs.most_common()),
         "ignored": dict(ignored.most_common()),
-        "lengths": {"unit": UNITS[config.modality], **histogram(staged.lengths[fates.kept])},
+        "lengths": {"name": kind.sizes, "unit": kind.unit, **histogram(staged.lengths[fates.kept])},
         "splits": {name: int(count.sum()) for name, count in counts.items()},
         "class_counts": {name: count.tolist() for name, count in counts.items()},
     }

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.config import DataConfig
-from bessemer.data.features import fit_features
-from bessemer.data.rows import RaggedRows
+from bessemer.data.kinds import find_kind
+from bessemer.data.rows import RaggedRows, one_pass
 from bessemer.data.split import take_count
 from bessemer.prepare.accounts import row_names
-from bessemer.prepare.finish import Chosen, one_pass
+from bessemer.prepare.chosen import Chosen
 from bessemer.prepare.labels import check_labels
 
 LISTED = 1000
@@ -30,7 +30,7 @@ def review_labels(
     if folds < 2:
         return {"label_check": None, "label_issues": []}
     looked = _looked_at(chosen, labels, config.label_check.sample, seed)
-    features, _ = fit_features(config.modality, _values(about, looked, out), about["arguments"].get("rate", 0))
+    features, _ = find_kind(config.modality).features(_values(about, looked, out), about["arguments"])
     ids = chosen.staged.ids[chosen.rows[looked]]
     issues = check_labels(features, labels[looked].astype(np.int64), ids, folds, seed)
     classes = about["classes"]
@@ -57,7 +57,7 @@ def _looked_at(chosen: Chosen, labels: NDArray[np.int32], count: int, seed: int)
 
 
 def _values(about: dict[str, Any], positions: NDArray[np.int64], out: Path) -> Any:
-    if about["modality"] == "text":
+    if "texts" in about:
         rows = RaggedRows(out, about["texts"])
         rows.most_open = 1  # of each text that is read a page and its neighbors stay mapped as long as its shard
         return [rows.values(int(position)).tobytes().decode("utf-8") for position in positions]

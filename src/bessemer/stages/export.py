@@ -14,7 +14,7 @@ from bessemer.compress.contract import Figures, judge
 from bessemer.compress.search import Candidate
 from bessemer.compress.steps import FLOATS, INTEGERS
 from bessemer.config import keyed
-from bessemer.data.readers import PREPROCESS, TOKENIZER
+from bessemer.data.readers import PREPROCESS
 from bessemer.recipe import Recipe
 from bessemer.stages import compress, evaluate, prepare, train
 from bessemer.stages.compress import Link, choice_of
@@ -111,8 +111,7 @@ def find_shipped(context: Context) -> Shipped:
 
 def write_model(context: Context, shipped: Shipped, dataset: Dataset) -> None:
     """Write `onnx/` (the file) and `model/` (to load in torch), each with what turns raw files into inputs."""
-    tokenizer = context.inputs["prepare"].path / TOKENIZER
-    shared = [tokenizer] if tokenizer.exists() else []
+    shared = [dataset.folder / name for name in dataset.about.get("files", [])]
     about = json.dumps(preprocessing(context, shipped, dataset), indent=1)
     for folder, own in (
         (context.out / ONNX, [shipped.file]),

@@ -12,12 +12,13 @@ from bessemer.stages.stage import Stage
 
 if TYPE_CHECKING:
     from bessemer.data.dataset import Dataset
+    from bessemer.data.kind import Kind
 
 
 SHOWN_SAMPLES = 24
 SHOWN_A_REASON = 8
 SHOWN_ISSUES = 60
-NOT_TOLD = ("inputs", "texts", "streams", "arguments", "preprocess")
+NOT_TOLD = ("files", "inputs", "texts", "streams", "arguments", "preprocess")
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def body(context: Context) -> None:
     dataset = Dataset(context.out)
     facts = {name: value for name, value in about.items() if name not in NOT_TOLD}
     facts["samples"] = some_samples(context, dataset)
-    facts["quarantined_samples"] = some_quarantined(context, about["modality"])
+    facts["quarantined_samples"] = some_quarantined(context, dataset.kind)
     issues = about.get("label_issues", [])
     facts["label_issues"] = [shown(dataset, issue) for issue in issues[:SHOWN_ISSUES]] + issues[SHOWN_ISSUES:]
     measures = [measure.as_dict() for measure in task.measures]
@@ -65,9 +66,8 @@ def some_samples(context: Context, dataset: Dataset) -> list[dict[str, Any]]:
     return [{**dataset.show(int(places[i])), "label": classes[int(train.labels[i])]} for i in chosen]
 
 
-def some_quarantined(context: Context, modality: str) -> list[dict[str, Any]]:
+def some_quarantined(context: Context, kind: Kind) -> list[dict[str, Any]]:
     """The first rows of each reason, shown where that is possible."""
-    from bessemer.data.show import show_raw
     from bessemer.prepare.accounts import read_quarantine
 
     counts: dict[str, int] = {}
@@ -77,7 +77,7 @@ def some_quarantined(context: Context, modality: str) -> list[dict[str, Any]]:
         if counts[row["reason"]] <= SHOWN_A_REASON:
             path = ", ".join(filter(None, (row["origin"], row["place"])))
             told = {name: row[name] for name in ("reason", "detail", "kind")}
-            found.append({"path": path, **told, "shown": show_raw(row["value"], modality)})
+            found.append({"path": path, **told, "shown": kind.show_raw(row["value"]) if row["value"] else None})
     return found
 
 

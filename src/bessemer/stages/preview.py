@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,17 @@ SAMPLES, EPOCHS = 8, 6
 STYLE = "body{font:14px system-ui;margin:2em}td,th{border:1px solid #ccc;padding:6px;vertical-align:top}"
 
 
-def write_preview(dataset: Dataset, config: AugmentConfig, tokenizer: Path, seed: int, folder: Path) -> Path:
-    """Write `preview.png`, for text `preview.html`: samples and what training sees of them; returns its path."""
+def write_preview(dataset: Dataset, config: AugmentConfig, seed: int, folder: Path) -> Path:
+    """Write samples and what training sees of them to `preview.png`, words to `preview.html`; returns the path."""
     train = dataset.split("train")
     chosen = take_count(train.labels, train.ids, SAMPLES, seed)
     columns = augmented(dataset, config, chosen, seed)
     headings = ["original", *(f"epoch {epoch}" for epoch in range(EPOCHS))]
-    if dataset.about["modality"] == "text":
-        write_atomic(folder / "preview.html", text_page(columns, headings, tokenizer))
+    kind = dataset.kind
+    if not kind.drawn:
+        write_atomic(folder / "preview.html", page_of_words(columns, headings, kind.words(dataset.folder)))
         return folder / "preview.html"
-    rows = [[picture(dataset, column[number]) for column in columns] for number in range(len(chosen))]
+    rows = [[kind.picture(column[number], dataset.about) for column in columns] for number in range(len(chosen))]
     write_atomic(folder / "preview.png", png(sheet(rows, headings)))
     return folder / "preview.png"
 
@@ -41,23 +43,11 @@ def augmented(dataset: Dataset, config: AugmentConfig, chosen: NDArray[np.int64]
     return [inputs, *(change(inputs.copy(), ids, epoch, augment_seed(seed)) for epoch in epochs)]
 
 
-def picture(dataset: Dataset, value: NDArray[Any]) -> NDArray[np.uint8]:
-    """An image as it is, a clip as its spectrogram."""
-    if dataset.about["modality"] == "audio":
-        from bessemer.data.spectrogram import draw_spectrogram
-
-        return draw_spectrogram(value, dataset.about["arguments"]["rate"])
-    return value
-
-
-def text_page(columns: list[NDArray[np.int32]], headings: list[str], tokenizer: Path) -> str:
+def page_of_words(columns: list[NDArray[Any]], headings: list[str], words: Callable[[NDArray[Any]], str]) -> str:
     """A table of texts: a row for each sample, a column for each epoch."""
-    from bessemer.data.tokenize import load_tokenizer
-
-    encoder = load_tokenizer(tokenizer)
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(encoder.decode(column[row])[:400])}</td>" for column in columns) + "</tr>"
+        "<tr>" + "".join(f"<td>{escape(words(column[row])[:400])}</td>" for column in columns) + "</tr>"
         for row in range(len(columns[0]))
     )
     return f"<!doctype html><meta charset='utf-8'><style>{STYLE}</style><table><tr>{head}</tr>{body}</table>"

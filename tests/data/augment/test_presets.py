@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bessemer.config import dump_yaml
-from bessemer.data.augment.image import augment, is_identity
 from bessemer.data.augment.presets import PRESETS, resolve
-from bessemer.data.augment.warp import pixels_of
 from bessemer.data.config import AugmentConfig, Modality
+from bessemer.data.image.augment import augment, is_identity
+from bessemer.data.image.warp import pixels_of
 from bessemer.recipe import load_recipe
 
 NAMES = ["light", "standard", "strong"]

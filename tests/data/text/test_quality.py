@@ -12,8 +12,8 @@ import zlib
 
 import pytest
 
-from bessemer.data.config import TextConfig
 from bessemer.data.text import quality
+from bessemer.data.text.config import TextConfig
 from bessemer.data.text.quality import problem
 
 CONFIG = TextConfig()

@@ -9,13 +9,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image, ImageEnhance
-
-from bessemer.data.config import DedupConfig
 from bessemer.data.signature import coarse, image_signature, jaccard, same_but_for_marks, text_signature, words
-from bessemer.prepare.dedup import Copies, find_copies
 from bessemer.prepare.dedup.near import (
     ROUNDING,
     ImageSearch,
@@ -26,6 +20,12 @@ from bessemer.prepare.dedup.near import (
     part_masks,
     picture_difference,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageEnhance
+
+from bessemer.data.config import DedupConfig
+from bessemer.prepare.dedup import Copies, find_copies
 from bessemer.prepare.dedup.search import LISTED, all_pairs, buckets
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True)

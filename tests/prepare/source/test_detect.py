@@ -12,12 +12,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from bessemer.prepare.source.sniff import sniff
 
 from bessemer.data.config import DataConfig
 from bessemer.errors import DataError
 from bessemer.prepare.source import open_source
 from bessemer.prepare.source.detect import detect
-from bessemer.prepare.source.sniff import sniff
 
 PNG, WAV = b"\x89PNG\r\n\x1a\n" + bytes(8), b"RIFF\0\0\0\0WAVEfmt "
 HEADS = {"image": PNG, "audio": WAV, "text": b"some words, and some more\n"}

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from bessemer.data.config import DataConfig, TextConfig
+from bessemer.data.config import DataConfig
 from bessemer.data.order import U64
 from bessemer.data.record import FILTERED, Clean, Raw, Rejected
 from bessemer.data.text.boilerplate import LineCounter, drop_lines, line_hashes
+from bessemer.data.text.config import TextConfig
 from bessemer.data.text.decode import decode
 from bessemer.data.text.language import language_of
 from bessemer.data.text.quality import problem
@@ -109,7 +110,7 @@ class TextCleaner:
     def _signature(self, text: str) -> U64:
         if not self.config.dedup.near:
             return np.empty(0, np.uint64)
-        from bessemer.data.signature import text_signature
+        from bessemer.data.text.signature import text_signature
 
         signature: U64 = text_signature(text)
         return signature

@@ -25,7 +25,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from bessemer.data.config import TextConfig
+from bessemer.data.text.config import TextConfig
 
 # Gopher: mean length of a word; number signs or ellipses per word; shares of lines that end in an ellipsis, and
 # that begin as bullets.

@@ -1,7 +1,7 @@
 """Clusters of copies, found without comparing all with all, in about 100 bytes of memory a row.
 
 Exact copies share an id. Near copies are met in buckets of equal keys, one set of keys at a time, and verified on
-their payloads before they count (bessemer.prepare.dedup.near). Being a copy is passed on: where A is a copy of B
+their payloads before they count (`Kind.search`). Being a copy is passed on: where A is a copy of B
 and B of C, all three are one cluster, though A and C may be less alike than the limit. Rows are looked at in the
 order of their ids, so the clusters don't depend on the order of the rows.
 """
@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bessemer.data.config import DedupConfig, Modality
+from bessemer.data.config import DedupConfig
+from bessemer.data.copies import I64, Payload, Search
+from bessemer.data.kind import Kind, Settled
 from bessemer.data.order import U64
-from bessemer.prepare.dedup.near import I64, ImageSearch, Payload, Search, TextSearch
 
 CHUNK = 4096  # pairs that are looked at in one go
 RUN = 65_536  # rows of buckets whose pairs are listed in one go
@@ -69,26 +70,22 @@ def find_copies(
     ids: U64,
     signatures: U64 | None,
     payload: Payload,
-    modality: Modality,
+    kind: Kind,
     config: DedupConfig,
-    shape: tuple[int, int, int] | None = None,
+    settled: Settled,
 ) -> Copies:
     """Clusters of copies among rows with content ids (N,).
 
     `signatures` (N, S), None where only exact copies are wanted, are read in blocks and may be memory-mapped;
-    `payload(row)` gives the stored bytes, `shape` (H, W, C) that of stored images.
+    `payload(row)` gives the stored bytes, `settled` is what the cleaner decided.
     """
     _, heads, member = np.unique(ids, return_index=True, return_inverse=True)
     copies = Copies(heads[member])
     del member
-    if config.near and signatures is not None and modality != "audio" and len(heads) > 1:
-        search: Search
-        if modality == "text":
-            search = TextSearch(signatures, heads, payload, config.text_similarity)
-        else:
-            assert shape is not None
-            search = ImageSearch(signatures, heads, payload, shape, config.image_distance)
-        join_near(copies, heads, search)
+    if config.near and signatures is not None and len(heads) > 1:
+        search = kind.search(signatures, heads, payload, config, settled)
+        if search is not None:
+            join_near(copies, heads, search)
     copies.root = copies.find(np.arange(len(ids)))
     copies.trim()
     return copies

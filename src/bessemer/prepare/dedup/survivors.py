@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.prepare.dedup.near import I64
+from bessemer.data.copies import I64
 
 KEPT, DUPLICATE, LEAK = 0, 2, 3  # as in bessemer.prepare.accounts
 VALIDATION, TEST = 1, 2

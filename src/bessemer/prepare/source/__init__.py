@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bessemer.artifact import digest_of
 from bessemer.data.config import DataConfig, SourceConfig
+from bessemer.data.kinds import find_kind
 from bessemer.data.record import Source
 from bessemer.prepare.source.arrays import idx_files, open_digits, open_idx
 from bessemer.prepare.source.common import SPLIT_NAMES, existing, existing_folder, printable
@@ -24,6 +25,7 @@ OPENERS: dict[str, Callable[[SourceConfig], Source]] = {
     "image_folder": open_folder,
     "text_folder": open_folder,
     "audio_folder": open_folder,
+    "folder": open_folder,
     "table": open_table,
     "dataset": open_dataset,
     "stdlib": open_stdlib,
@@ -59,7 +61,7 @@ def _fingerprint(config: SourceConfig) -> str:
         files = idx_files(root)
     elif root.is_dir():
         files = list(_files(root))
-    elif config.source == "table" and config.modality != "text":
+    elif config.source == "table" and not find_kind(config.modality).in_cells:
         root, files = root.parent, list(_files(root.parent))  # with the files that the rows name
     else:
         root, files = root.parent, [root]

@@ -25,6 +25,7 @@ class Cells:
 
     columns: ColumnsConfig
     root: str
+    in_cells: bool  # a cell holds a sample itself, not the name of a file or its bytes
     class_names: list[str] | None = None  # of labels that are stored as their numbers
 
     def raw(self, origin: str, place: str, row: Mapping[str, Any] | Rejected, folder: Path, split: str) -> Raw:
@@ -61,13 +62,13 @@ class Cells:
         return SPLIT_NAMES.get(name, "")
 
     def _value(self, row: Mapping[str, Any], folder: Path) -> Path | bytes | str:
-        if self.columns.text:
-            names = [self.columns.text] if isinstance(self.columns.text, str) else self.columns.text
+        names = self.columns.values
+        if self.in_cells:
             if len(names) == 1 and isinstance(row.get(names[0]), bytes):
                 return bytes(row[names[0]])  # in whatever encoding: cleaning finds out
             parts = [as_text(row.get(name)) for name in names]
             return "\n".join(part for part in parts if part)
-        return self._file(row.get(str(self.columns.image or self.columns.audio)), folder)
+        return self._file(row.get(names[0]), folder)
 
     def _file(self, cell: Any, folder: Path) -> Path | bytes:
         """A path's file inside the root, or the bytes themselves; a mapping has either."""
@@ -111,8 +112,7 @@ def without_surrogates(text: str) -> str:
 
 def check_columns(file: Path | str, columns: ColumnsConfig, there: list[str]) -> list[str]:
     """The names of the columns that are read; DataError where one is missing."""
-    texts = [columns.text] if isinstance(columns.text, str) else columns.text or []
-    wanted = [*texts, columns.image, columns.audio, columns.label, columns.split]
+    wanted = [*columns.values, columns.label, columns.split]
     names = list(dict.fromkeys(name for name in wanted if name))
     missing = [name for name in names if name not in there]
     if missing:

@@ -6,7 +6,8 @@ import os
 import unicodedata
 from pathlib import Path, PurePosixPath
 
-from bessemer.data.config import Modality
+from bessemer.data.kind import Kind
+from bessemer.data.kinds import KINDS
 from bessemer.errors import DataError
 
 SPLIT_NAMES = {
@@ -22,19 +23,16 @@ SPLIT_NAMES = {
 SKIPPED_NAMES = {"__pycache__", "__MACOSX", "Thumbs.db", "desktop.ini"}
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-_KINDS = {
-    "image": "png jpg jpeg jpe jfif bmp gif webp tif tiff pgm ppm pbm pnm heic heif avif jxl jp2 ico tga dds",
-    "audio": "wav wave flac ogg oga opus mp3 m4a aac aif aiff aifc au snd wma w64 caf amr",
-    "text": "txt text md rst html htm xhtml xml json jsonl ndjson csv tsv yaml yml toml ini cfg conf log tex bib "
-    "py pyi pyx c h cc cpp cxx hpp hh cs java js mjs ts tsx jsx css scss sh bash bat ps1 pl pm rb go rs swift kt "
-    "scala r m lua php sql asm s f f90 vb hs ml el lisp clj jl dart eml srt vtt po adoc org svg diff patch",
-    "other": "pyc pyo pyd so o a lib dll dylib exe bin class jar whl egg deb rpm msi dmg iso img apk "
+OTHER = (
+    "pyc pyo pyd so o a lib dll dylib exe bin class jar whl egg deb rpm msi dmg iso img apk "
     "pdf doc docx xls xlsx ppt pptx odt ods odp rtf epub mobi ps eps djvu db sqlite sqlite3 mdb "
     "npy npz pt pth ckpt pkl pickle joblib h5 hdf5 safetensors onnx tflite parquet arrow feather orc avro mat rds "
     "zip tar tgz gz bz2 xz tbz2 txz zst 7z rar z lz4 "
-    "mp4 mkv avi mov webm wmv flv mpg mpeg m4v ttf otf woff woff2 eot psd ai blend mo swp mid midi",
+    "mp4 mkv avi mov webm wmv flv mpg mpeg m4v ttf otf woff woff2 eot psd ai blend mo swp mid midi"
+)  # suffixes of files that are no samples
+KIND_OF_SUFFIX = {f".{suffix}": "other" for suffix in OTHER.split()} | {
+    suffix: name for name, kind in KINDS.items() for suffix in kind.suffixes
 }
-KIND_OF_SUFFIX = {f".{suffix}": kind for kind, suffixes in _KINDS.items() for suffix in suffixes.split()}
 
 
 def existing(path: str | None) -> Path:
@@ -70,9 +68,10 @@ def suffix_of(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
 
 
-def is_other_kind(name: str, modality: Modality) -> bool:
+def is_other_kind(name: str, kind: Kind) -> bool:
     """Whether the suffix clearly belongs to another kind of data; an unknown one does not."""
-    return KIND_OF_SUFFIX.get(suffix_of(name), modality) != modality
+    suffix = suffix_of(name)
+    return suffix in KIND_OF_SUFFIX and suffix not in kind.suffixes
 
 
 def printable(name: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import SourceConfig
+from bessemer.data.kinds import find_kind
 from bessemer.data.record import FILTERED, Raw, Rejected, Source
 from bessemer.errors import DataError
 from bessemer.prepare.source.cells import Cells, check_columns
@@ -95,7 +96,7 @@ def open_dataset(config: SourceConfig) -> Source:
         there, features = describe(root / part.file)
         names = check_columns(root / part.file, config.columns, there)
     classes = class_names(features).get(config.columns.label or "")
-    cells = Cells(config.columns, os.path.realpath(root), classes)
+    cells = Cells(config.columns, os.path.realpath(root), find_kind(config.modality).in_cells, classes)
     return DatasetSource(str(root), parts, names, cells, classes)
 
 

@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bessemer.data.config import Modality, SourceConfig
+from bessemer.data.config import SourceConfig
+from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
 from bessemer.prepare.source.archive import Member, is_zip, list_members, read_member, read_tar, stream_members
@@ -25,11 +26,10 @@ from bessemer.prepare.source.common import (
 )
 from bessemer.prepare.source.dataset import is_dataset
 from bessemer.prepare.source.folder import open_folder
-from bessemer.prepare.source.guess import guess_dataset, guess_table
-from bessemer.prepare.source.sniff import sniff
+from bessemer.prepare.source.guess import MEDIA, WRITTEN, guess_dataset, guess_table
 
 MAX_FILES = 20_000  # that are counted
-FEW_RECORDINGS = 3  # of a class
+SEVERAL = 3  # samples of a class
 MAX_SNIFFED = 200  # members of an archive that are unpacked for a look
 KNOWN = (
     "give a folder per class (images, texts or recordings; a zip or tar file of it too), a table "
@@ -65,14 +65,13 @@ def _detect_folder(root: Path) -> dict[str, Any]:
 def _table_of(root: Path, kinds: Counter[str]) -> dict[str, Any] | None:
     """The manifest that lists the folder's images or recordings, or the tables that the folder consists of."""
     tables = sorted(path for path in root.iterdir() if _is_table(path))
-    media = kinds["image"] + kinds["audio"]
-    if media:
+    if any(kinds[name] for name in MEDIA):
         for path in tables:
             try:
                 columns = guess_table(path)
             except DataError:
                 continue  # a table of something else: the class folders are looked at next
-            if "text" not in columns:
+            if WRITTEN not in columns:
                 return {"source": "table", "path": str(path), "columns": columns}
     elif tables or kinds["table"]:
         first = tables[0] if tables else next(path for path in _files(root) if _is_table(path))
@@ -85,11 +84,12 @@ def _table_of(root: Path, kinds: Counter[str]) -> dict[str, Any] | None:
 
 def _class_folders(path: Path, kinds: Counter[str]) -> dict[str, Any]:
     """The folder source for the kind that most files are of; it is opened, to be sure that it fits."""
-    kinds["text"] += kinds.pop("table", 0)
-    counts: dict[Modality, int] = {kind: kinds[kind] for kind in ("image", "audio", "text")}
-    modality = max(counts, key=lambda kind: counts[kind])
-    if modality != "audio" and counts["audio"] and _has_recordings(path):
-        modality = "audio"
+    kinds[WRITTEN] += kinds.pop("table", 0)
+    counts = {name: kinds[name] for name in KINDS}
+    modality = max(counts, key=lambda name: counts[name])
+    for name, kind in KINDS.items():
+        if kind.decisive and name != modality and counts[name] and _has_several(path, name):
+            modality = name
     if not counts[modality]:
         found = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()) if count) or "no files"
         raise DataError(f"{path}: no images, texts or recordings in it (found: {found})", KNOWN)
@@ -98,14 +98,14 @@ def _class_folders(path: Path, kinds: Counter[str]) -> dict[str, Any]:
     return values
 
 
-def _has_recordings(path: Path) -> bool:
-    """Whether two classes or more have recordings: texts describe those, but recordings seldom decorate texts."""
+def _has_several(path: Path, name: str) -> bool:
+    """Whether two classes or more have samples of a kind that decides what a folder holds."""
     try:
-        source = open_folder(SourceConfig(source="audio_folder", path=str(path)))
+        source = open_folder(SourceConfig.model_validate({"source": f"{name}_folder", "path": str(path)}))
     except DataError:
         return False
     labels = Counter(raw.label for task in source.tasks() for raw in source.read(task) if raw.label is not None)
-    return sum(count >= FEW_RECORDINGS for count in labels.values()) >= 2
+    return sum(count >= SEVERAL for count in labels.values()) >= 2
 
 
 def _is_table(path: Path) -> bool:

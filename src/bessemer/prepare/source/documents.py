@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bessemer.data.config import SourceConfig
+from bessemer.data.kinds import find_kind
 from bessemer.data.record import DOCUMENT, Raw, Rejected, Source
 from bessemer.data.text.decode import decode
 from bessemer.errors import DataError
@@ -79,7 +80,7 @@ def open_documents(config: SourceConfig) -> Source:
         if not is_archive(path.name):
             return LongFile(str(path))
         path, only = path.parent, path.name
-    walk, ignored = Walk(os.path.realpath(path), "text", only), Counter[str]()
+    walk, ignored = Walk(os.path.realpath(path), find_kind(config.modality), only), Counter[str]()
     folders = Counter(entry.folders[:1] for entry in walk.entries(ignored) if entry.problem is None)
     if not folders:
         raise DataError(f"{config.path}: no text file in it", "give a folder of text files, or one file")

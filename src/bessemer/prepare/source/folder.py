@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bessemer.data.config import Modality, SourceConfig
+from bessemer.data.config import SourceConfig
+from bessemer.data.kind import Kind
+from bessemer.data.kinds import find_kind
 from bessemer.data.record import FILTERED, Raw, Rejected, Source
 from bessemer.errors import DataError
 from bessemer.prepare.source.archive import read_member, read_tar, stream_members
@@ -110,7 +112,7 @@ def open_folder(config: SourceConfig) -> Source:
             remedy = "give the folder that holds the class folders, or a zip or tar file of it"
             raise DataError(f"{path}: is a file, not a folder", remedy)
         path, only = path.parent, path.name
-    walk = Walk(os.path.realpath(path), config.modality, only)
+    walk = Walk(os.path.realpath(path), find_kind(config.modality), only)
     ignored: Counter[str] = Counter()
     filled: Counter[Folders] = Counter()
     problem = ""
@@ -118,7 +120,7 @@ def open_folder(config: SourceConfig) -> Source:
         if entry.problem is None:
             filled[entry.folders] += 1
         problem = problem or (f"{entry.origin}: {entry.problem.reason}" if entry.problem else "")
-    layout = find_layout(str(config.path), config.modality, filled, ignored, problem)
+    layout = find_layout(str(config.path), walk.kind, filled, ignored, problem)
     root = Path(walk.root, *layout.prefix)  # not there where the classes stand in an archive
     empty = empty_folders(root, layout.by_split) if only is None and root.is_dir() else ()
     return FolderSource(walk, layout, dict(sorted(ignored.items())), empty)
@@ -132,7 +134,7 @@ def empty_folders(root: Path, by_split: bool) -> tuple[str, ...]:
 
 
 def find_layout(
-    root: str, modality: Modality, filled: Counter[Folders], ignored: Counter[str], problem: str = ""
+    root: str, kind: Kind, filled: Counter[Folders], ignored: Counter[str], problem: str = ""
 ) -> Layout:
     """The layout of a tree, from the number of files directly in each of its folders.
 
@@ -140,7 +142,7 @@ def find_layout(
     Raises DataError where there are no classes.
     """
     if not any(filled):
-        raise _no_classes(root, modality, bool(filled), ignored, problem)
+        raise _no_classes(root, kind, bool(filled), ignored, problem)
     prefix = _without_wrappers(filled)
     folders = _children(filled, prefix)
     odd = sorted(name for name in folders if name.lower() not in SPLIT_NAMES)
@@ -174,10 +176,9 @@ def _children(filled: Counter[Folders], prefix: Folders) -> set[str]:
     return {path[depth] for path in filled if len(path) > depth and path[:depth] == prefix}
 
 
-def _no_classes(root: str, modality: Modality, loose: bool, ignored: Counter[str], problem: str) -> DataError:
-    kinds = {"image": "images", "text": "texts", "audio": "recordings"}
+def _no_classes(root: str, kind: Kind, loose: bool, ignored: Counter[str], problem: str) -> DataError:
     found = f"; {sum(ignored.values())} files of other kinds ({', '.join(sorted(ignored)[:5])})" if ignored else ""
     broken = f"; first problem: {problem}" if problem else ""
-    what = "no folders in it" if loose else f"no {modality} file in a class folder"
-    remedy = f"make one folder per class and put its {kinds[modality]} inside"
+    what = "no folders in it" if loose else f"no {kind.noun} in a class folder"
+    remedy = f"make one folder per class and put its {kind.noun} inside"
     return DataError(f"{root}: {what}{found}{broken}", remedy)

@@ -9,18 +9,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
 from bessemer.prepare.source.common import KIND_OF_SUFFIX, SPLIT_NAMES, suffix_of
 from bessemer.prepare.source.dataset import describe, find_parts
 from bessemer.prepare.source.delimited import DelimitedTable
 from bessemer.prepare.source.parquet import ParquetTable, as_rows, class_names
-from bessemer.prepare.source.sniff import sniff
 from bessemer.prepare.source.table import TEXT_ROWS, open_file
 
 LOOKED_AT = 4000  # rows
 LABELS = ("label", "labels", "class", "category", "target", "topic", "sentiment", "label_text", "class_name", "y")
 SPLITS = ("split", "part", "subset", "set", "fold", "partition")
+MEDIA = [name for name, kind in KINDS.items() if not kind.in_cells]
+WRITTEN = next(name for name, kind in KINDS.items() if kind.in_cells)  # what a cell holds that names no file
 REMEDY = "write data.columns by hand, for example {text: body, label: topic}"
 
 
@@ -31,7 +33,7 @@ class Look:
     seen: int = 0
     letters: int = 0
     distinct: set[str] = field(default_factory=set)
-    kinds: dict[str, int] = field(default_factory=lambda: {"image": 0, "audio": 0})
+    kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MEDIA, 0))
     scalar: bool = True
 
     def add(self, cell: Any, folder: Path) -> None:
@@ -122,7 +124,7 @@ def _split(looks: dict[str, Look]) -> str | None:
 
 def _value(path: Path, looks: dict[str, Look], known: Mapping[str, list[str]]) -> tuple[str, str]:
     """(image, audio or text, column): files where there are any, else the longest text that is no label."""
-    for kind in ("image", "audio"):
+    for kind in MEDIA:
         for name, look in looks.items():
             if look.is_media(kind):
                 return kind, name
@@ -131,7 +133,7 @@ def _value(path: Path, looks: dict[str, Look], known: Mapping[str, list[str]]) -
     longest = max(texts, key=lambda name: looks[name].length, default=None)
     if longest is None or not looks[longest].letters:
         raise DataError(f"{path}: no column of texts, images or recordings ({', '.join(looks)})", REMEDY)
-    return "text", longest
+    return WRITTEN, longest
 
 
 def _label(path: Path, looks: dict[str, Look], known: Mapping[str, list[str]]) -> str:
@@ -157,6 +159,6 @@ def _media(cell: Any, folder: Path) -> str:
     if not isinstance(cell, str) or len(cell) > 1000 or "\0" in cell:
         return ""
     kind = KIND_OF_SUFFIX.get(suffix_of(cell.strip()), "")
-    if kind not in ("image", "audio"):
+    if kind not in MEDIA:
         return ""
     return kind if os.path.isfile(os.path.join(folder, cell.strip().replace("\\", "/"))) else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bessemer.data.config import ColumnsConfig, SourceConfig
+from bessemer.data.kinds import find_kind
 from bessemer.data.record import Raw, Rejected, Source
 from bessemer.errors import DataError
 from bessemer.prepare.source.cells import Cells, check_columns
@@ -63,7 +64,7 @@ class TableSource:
 
     def tasks(self) -> Iterator[TableTask]:
         """Pieces of the files, each from a place that can be jumped to."""
-        rows = TEXT_ROWS if self.cells.columns.text else FILE_ROWS
+        rows = TEXT_ROWS if self.cells.in_cells else FILE_ROWS
         for index, table in enumerate(self.tables):
             for piece in table.tasks(rows, TASK_BYTES):
                 yield index, piece
@@ -89,7 +90,7 @@ def open_table(config: SourceConfig) -> Source:
     names = [check_columns(table.path, config.columns, table.columns) for table in tables]
     root = path if path.is_dir() else path.parent
     classes = _classes(tables, config.columns)
-    cells = Cells(config.columns, os.path.realpath(root), classes)
+    cells = Cells(config.columns, os.path.realpath(root), find_kind(config.modality).in_cells, classes)
     origins = [printable(file.relative_to(root).as_posix()) for file in files]
     return TableSource(tables, origins, _splits(origins), names[0], cells, classes, ignored)
 

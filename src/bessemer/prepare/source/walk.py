@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bessemer.data.config import Modality
+from bessemer.data.kind import Kind
 from bessemer.data.record import Rejected
 from bessemer.prepare.source.archive import Member, is_streamed, list_members
 from bessemer.prepare.source.common import (
@@ -21,7 +21,6 @@ from bessemer.prepare.source.common import (
     printable,
     suffix_of,
 )
-from bessemer.prepare.source.sniff import sniff
 
 SNIFFED = 512  # bytes
 
@@ -52,7 +51,7 @@ class Walk:
     """A walk below `root` (a real path) for data of one kind; `only` is the one file to look at, if not all."""
 
     root: str
-    modality: Modality
+    kind: Kind
     only: str | None = None
 
     def entries(self, ignored: Counter[str], whole_streams: bool = False) -> Iterator[Entry]:
@@ -123,13 +122,13 @@ class Walk:
         return Entry(archive.file, archive.folders + inside, member.size, member, member.problem)
 
     def _may_be(self, entry: Entry, name: str, ignored: Counter[str]) -> bool:
-        """Whether a file of unknown suffix is an image or recording by its first bytes."""
+        """Whether a file of unknown suffix is of this kind by its first bytes."""
         suffix = suffix_of(name)
-        if self.modality == "text" or suffix in KIND_OF_SUFFIX or not entry.size:
+        if self.kind.any_name or suffix in self.kind.suffixes or suffix in KIND_OF_SUFFIX or not entry.size:
             return True
         try:
             with open(os.path.join(self.root, entry.file), "rb") as file:
-                if sniff(file.read(SNIFFED)) == self.modality:
+                if self.kind.sniff(file.read(SNIFFED)):
                     return True
         except OSError:
             return True  # reading it as a row tells why it cannot be read
@@ -137,7 +136,7 @@ class Walk:
         return False
 
     def _is_row(self, name: str, ignored: Counter[str]) -> bool:
-        if is_other_kind(name, self.modality):
+        if is_other_kind(name, self.kind):
             ignored[suffix_of(name)] += 1
             return False
         return True

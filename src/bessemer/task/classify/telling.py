@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bessemer.data.dataset import Dataset
-from bessemer.data.tensors import NOUNS, described
+from bessemer.data.kinds import find_kind
 from bessemer.measure.metrics import confusion_matrix, per_class
 from bessemer.report.units import SHARE
 from bessemer.task.task import Records, Shown
@@ -33,17 +33,17 @@ def told(shown: Shown) -> dict[str, Any]:
 
 def card(about: Mapping[str, Any], classes: list[dict[str, Any]]) -> dict[str, Any]:
     """What the model card says of a classifier."""
-    names, (example, tensor) = about["classes"], described(about)
+    names, kind = about["classes"], find_kind(about["modality"])
     listed = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
     worst = sorted(classes, key=lambda one: float(one["f1"]))[:3]
     lowest = ", ".join(f"{one['name']} ({SHARE.value(one['f1'])})" for one in worst)
     return {
-        "pipeline_tag": f"{about['modality']}-classification",
-        "does": [f"It sorts {NOUNS[about['modality']]} into {len(names)} classes: {listed}."],
+        "pipeline_tag": f"{kind.tag}-classification",
+        "does": [f"It sorts {kind.noun} into {len(names)} classes: {listed}."],
         "use": {
-            "example": example,
+            "example": kind.example,
             "says": "classes and probabilities of raw files",
-            "tensors": f"{tensor} `preprocess.json` says it in full; `logits` is one row a sample.",
+            "tensors": f"{kind.tensor(about)} `preprocess.json` says it in full; `logits` is one row a sample.",
         },
         "limits": [f"Lowest F1 by class: {lowest}."],
     }

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.readers import TOKENIZER, clean_reader
-from bessemer.data.tokenize import load_tokenizer
+from bessemer.data.text.read import TOKENIZER, clean_reader
+from bessemer.data.text.tokenize import load_tokenizer
 from bessemer.task.language.score import logit_nats
 
 if TYPE_CHECKING:

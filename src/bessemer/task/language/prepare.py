@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.config import DataConfig
+from bessemer.data.histogram import histogram
 from bessemer.data.rows import write_ragged
 from bessemer.data.split import SPLITS
 from bessemer.data.stream import write_stream
-from bessemer.data.tokenize import TextEncoder, load_tokenizer, train_tokenizer
-from bessemer.prepare.finish import TEXTS_PER_SHARD, Chosen, blocks_of_texts, histogram, training_texts
+from bessemer.data.text.prepare import TEXTS_PER_SHARD, blocks_of_texts, training_texts
+from bessemer.data.text.read import TOKENIZER
+from bessemer.data.text.tokenize import TextEncoder, load_tokenizer, train_tokenizer
+from bessemer.prepare.chosen import Chosen
 
 SIZES = (
     (1e6, 1024),
@@ -26,9 +29,9 @@ SIZES = (
 
 def finish_language(config: DataConfig, settled: dict[str, Any], chosen: Chosen, out: Path) -> dict[str, Any]:
     """The documents as texts, and as one stream of tokens for each split."""
-    sizes = {name: int(chosen.staged.sizes[chosen.rows[places(chosen, name)]].sum()) for name in SPLITS}
+    sizes = {name: int(chosen.sizes[places(chosen, name)].sum()) for name in SPLITS}
     tokenizer = language_tokenizer(config, chosen, sizes["train"])
-    (out / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
+    (out / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
     texts = write_ragged(out, "texts", chosen.payloads(), "|u1", TEXTS_PER_SHARD)
     lengths = array("i")
     end, numbers = tokenizer.add_end(), "<u2" if tokenizer.vocabulary <= 1 << 16 else "<i4"
@@ -43,6 +46,7 @@ def finish_language(config: DataConfig, settled: dict[str, Any], chosen: Chosen,
     counts = np.frombuffer(lengths, np.int32)
     return {
         "task": "language",
+        "files": [TOKENIZER],
         "inputs": texts,
         "texts": texts,
         "streams": streams,

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from bessemer.config import dump_yaml
-from bessemer.data.config import DataConfig, TextConfig
+from bessemer.data.config import DataConfig
+from bessemer.data.text import TEXT
+from bessemer.data.text.config import TextConfig
 from bessemer.errors import DataError, UsageError
 from bessemer.prepare.ingest import Job
-from bessemer.prepare.prepare import Selection, cleaner_for, tasks
+from bessemer.prepare.prepare import Selection, tasks
 from bessemer.prepare.source import open_source
 from bessemer.prepare.source.common import TABLE_SUFFIXES, suffix_of
 from bessemer.prepare.source.dataset import is_dataset
@@ -71,7 +73,7 @@ def source_of(data: Path) -> dict[str, Any]:
 def look(data: Path, values: dict[str, Any]) -> tuple[int, float]:
     """Documents, and about how many bytes of text they hold."""
     config = DataConfig(**values, text=TextConfig(html="keep", white_space="keep", boilerplate=0.0))
-    job = Job([open_source(config, labelled=False)], cleaner_for(config))
+    job = Job([open_source(config, labelled=False)], TEXT.cleaner(config))
     documents = sum(len(job.count(*task)) for task in tasks(job, Selection()))
     cleaned = (job.clean(*task) for task in tasks(job, Selection()))
     sizes = list(islice((size for done in cleaned for size in done.sizes if size), LOOKS))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.config import filled
-from bessemer.data.readers import TOKENIZER
+from bessemer.data.text.read import TOKENIZER
 from bessemer.report.units import Measure, Unit
 from bessemer.task.task import Difference, Lesson, LessonSettings, Predictor, Records, Shown, Task
 
@@ -85,7 +85,8 @@ class LanguageModelling(Task):
         return np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64)
 
     def lesson(self, dataset: Dataset, network: nn.Module, settings: LessonSettings) -> Lesson:
-        from bessemer.data.dataset import Batches, as_they_are
+        from bessemer.data.dataset import Batches
+        from bessemer.data.kind import as_they_are
         from bessemer.model.contract import headless
         from bessemer.task.language.objective import LARGE_VOCABULARY, Language
         from bessemer.task.language.score import score, some_windows, torch_nats
@@ -159,7 +160,7 @@ class LanguageModelling(Task):
     @staticmethod
     def _lengths(dataset: Dataset) -> NDArray[np.int64]:
         """What tokens stand for, in bytes (V,)."""
-        from bessemer.data.tokenize import load_tokenizer
+        from bessemer.data.text.tokenize import load_tokenizer
 
         return load_tokenizer(dataset.folder / TOKENIZER).byte_lengths()
 

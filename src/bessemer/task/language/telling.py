@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from bessemer.data.readers import TOKENIZER
-from bessemer.data.tokenize import load_tokenizer
+from bessemer.data.text.read import TOKENIZER
+from bessemer.data.text.tokenize import load_tokenizer
 from bessemer.model.contract import reads_on
 from bessemer.model.generate import generate
 from bessemer.task.task import Shown

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bessemer.data import audio
-from bessemer.data.audio import AudioCleaner, choose_seconds, fit_clips, read_audio, read_clips
+from bessemer.data.audio.cleaner import AudioCleaner, choose_seconds, fit_clips, read_audio, read_clips
 from bessemer.data.config import DataConfig
 from bessemer.data.record import BROKEN, FILTERED, Clean, Raw, Rejected
 

@@ -15,9 +15,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from bessemer.data.config import DataConfig
 from bessemer.data.record import FILTERED, Clean, Raw, Rejected
+from bessemer.data.show import data_uri
 from bessemer.errors import DataError
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 FORMATS = ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"]
 MAX_PIXELS = 64_000_000
 LARGEST_COMMON = 1024 * 1024  # pixels; a commonest size above it is hardly meant
@@ -27,6 +27,7 @@ TINY_SHARE = 0.25  # of the usual side
 BLANK_SPREAD = 2  # levels between the darkest and the brightest pixel of an image of one color
 ALPHA_MODES = {"LA", "La", "PA", "RGBA", "RGBa"}
 GRAY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+THUMBNAIL = 128  # pixels of the longer side
 ORIENTATION = 0x0112  # the tag of EXIF
 Look = tuple[int, int, bool]
 
@@ -160,7 +161,7 @@ class ImageCleaner:
     def _signature(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
         if not self.config.dedup.near:
             return np.empty(0, np.uint64)
-        from bessemer.data.signature import image_signature
+        from bessemer.data.image.signature import image_signature
 
         return image_signature(pixels)
 
@@ -235,3 +236,15 @@ def _source(raw: Raw) -> Path | bytes:
     if isinstance(raw.value, Rejected):
         raise raw.value
     raise Rejected("not an image", "text")
+
+
+def thumbnail(value: bytes) -> str | None:
+    """A small picture of a file's bytes, as a data URI; None where they cannot be decoded."""
+    try:
+        with Image.open(io.BytesIO(value), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                return None
+            image.thumbnail((THUMBNAIL, THUMBNAIL))
+            return data_uri(np.asarray(image.convert("RGB")))
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None  # that it cannot be shown is why it stands in quarantine

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bessemer.data.augment.text import augment_tokens
 from bessemer.data.config import AugmentConfig
+from bessemer.data.text.augment import augment_tokens
 
 Tokens = NDArray[np.int32]
 MASK = 2

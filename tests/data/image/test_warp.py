@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bessemer.data.augment.chance import uniforms
-from bessemer.data.augment.warp import Draws, draw, matrices, pixels_of, shift_and_flip, warp
 from bessemer.data.config import AugmentConfig
+from bessemer.data.image.warp import Draws, draw, matrices, pixels_of, shift_and_flip, warp
 from bessemer.data.order import uniform
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True)

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.config import AudioConfig, DataConfig
+from bessemer.data.audio.config import AudioConfig
+from bessemer.data.config import DataConfig
 from bessemer.data.record import BROKEN, FILTERED, Clean, Raw, Rejected
 
-SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64"}
 LONGEST, SHORTEST = 600.0, 0.02  # seconds of a recording
 RATES = (1000, 384_000)  # Hz that a header may name
 MAX_CHANNELS = 32

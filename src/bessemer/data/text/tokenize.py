@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.config import TokenizerConfig
+from bessemer.data.text.config import TokenizerConfig
 from bessemer.errors import DataError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bessemer.data.augment.audio import augment_audio
+from bessemer.data.audio.augment import augment_audio
 from bessemer.data.config import AugmentConfig
 
 RATE, LENGTH, BATCH = 8000, 4000, 64

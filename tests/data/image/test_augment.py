@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bessemer.data.augment.image import augment, is_identity
 from bessemer.data.config import AugmentConfig
+from bessemer.data.image.augment import augment, is_identity
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True)
 MOVED = AugmentConfig(crop=3, flip="both", rotate=30, scale=[0.8, 1.25], border="reflect")

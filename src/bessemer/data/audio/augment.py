@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bessemer.data.audio.spectrogram import to_hertz, to_mel
 from bessemer.data.augment.chance import GOLDEN, keys, uniforms
 from bessemer.data.config import AugmentConfig
 from bessemer.data.order import U64, mix
-from bessemer.data.spectrogram import to_hertz, to_mel
 
 Clips = NDArray[np.int16]
 Draw = NDArray[np.float64]

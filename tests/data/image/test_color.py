@@ -8,8 +8,8 @@ from scipy import ndimage
 from scipy.stats import norm
 
 from bessemer.data.augment.chance import rectangles
-from bessemer.data.augment.color import LUMA, add_noise, blur, erase, tint, values
 from bessemer.data.config import AugmentConfig
+from bessemer.data.image.color import LUMA, add_noise, blur, erase, tint, values
 
 CHANNELS = pytest.mark.parametrize("channels", [1, 3], ids=["gray", "rgb"])
 

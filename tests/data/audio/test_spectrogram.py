@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from bessemer.data.spectrogram import (
+from bessemer.data.audio.spectrogram import (
     FLOOR,
     LEAST_STD,
     draw_spectrogram,

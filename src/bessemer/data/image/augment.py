@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.augment.color import recolors, values
-from bessemer.data.augment.warp import draw, matrices, moves, pixels_of, resamples, shift_and_flip, warp
 from bessemer.data.config import AugmentConfig
+from bessemer.data.image.color import recolors, values
+from bessemer.data.image.warp import draw, matrices, moves, pixels_of, resamples, shift_and_flip, warp
 from bessemer.data.order import U64
 
 

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from bessemer.data.config import TokenizerConfig
-from bessemer.data.tokenize import TextEncoder, load_tokenizer, train_tokenizer
+from bessemer.data.text.config import TokenizerConfig
+from bessemer.data.text.tokenize import TextEncoder, load_tokenizer, train_tokenizer
 from bessemer.errors import DataError
 
 TEXTS = [f"The quick brown fox number {i} jumps over the lazy dog, naïve {i * 7} times." for i in range(200)]
@@ -26,8 +26,8 @@ WORDPIECE = train_tokenizer(TEXTS, TokenizerConfig(kind="wordpiece", vocabulary=
 ENDED = train_tokenizer(TEXTS, TokenizerConfig(vocabulary=400))
 ENDED.add_end()
 SCRIPT = """
-from bessemer.data.config import TokenizerConfig
-from bessemer.data.tokenize import train_tokenizer
+from bessemer.data.text.config import TokenizerConfig
+from bessemer.data.text.tokenize import train_tokenizer
 texts = [f"{w} fox {i} {w * 2}, naïve" for i in range(3000) for w in ("quick", "lazy", "brown", "été")]
 print(train_tokenizer(iter(texts), TokenizerConfig(kind=KIND, vocabulary=1000)).to_json())
 """

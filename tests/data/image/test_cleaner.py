@@ -11,12 +11,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bessemer.data.signature import image_signature
 from PIL import Image
 
 from bessemer.data.config import DataConfig, DedupConfig
-from bessemer.data.image import FORMATS, MAX_PIXELS, ImageCleaner, common_size, is_gray, open_image, read_image
+from bessemer.data.image.cleaner import (
+    FORMATS,
+    MAX_PIXELS,
+    ImageCleaner,
+    common_size,
+    is_gray,
+    open_image,
+    read_image,
+)
 from bessemer.data.record import Clean, Raw, Rejected
-from bessemer.data.signature import image_signature
 from bessemer.errors import DataError
 
 

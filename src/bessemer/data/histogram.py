@@ -1,0 +1,21 @@
+"""How values are spread, as counts in bins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def histogram(values: NDArray[Any], bins: int = 24) -> dict[str, list[float]]:
+    """Counts of values in bins whose edges grow evenly on a logarithmic scale where the range is wide."""
+    if len(values) == 0:
+        return {"edges": [], "counts": []}
+    low, high = float(values.min()), float(values.max())
+    if low > 0 and high / low > 20:
+        edges = np.geomspace(low, high * (1 + 1e-9), bins + 1)
+    else:
+        edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    counts = np.histogram(values, edges)[0]
+    return {"edges": [round(float(edge), 3) for edge in edges], "counts": counts.tolist()}

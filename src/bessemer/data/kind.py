@@ -1,0 +1,210 @@
+"""What a kind of data is: everything that other rooms ask of it, in one class with defaults.
+
+A kind says how its files are recognized, read and cleaned; how samples are stored, shown and changed at random; what
+makes two of them alike; what an exported file takes; which simple model stands beside the networks; and what `init`
+writes. Everything outside of its folder is about rows, whatever they hold. A new kind is a new folder, listed in
+`bessemer.data.kinds`; a stranger's is named in the recipe by its dotted path (docs/extend.md).
+
+A kind is imported to read a recipe, so what is heavy is imported where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bessemer.config import Config
+
+if TYPE_CHECKING:
+    from bessemer.data.config import AugmentConfig, DataConfig, DedupConfig
+    from bessemer.data.copies import I64, Payload, Search
+    from bessemer.data.features import Features, Transform
+    from bessemer.data.record import Cleaner
+    from bessemer.data.starter import Plan
+
+U64 = NDArray[np.uint64]
+Augment = Callable[[NDArray[Any], U64, NDArray[np.int64], int], NDArray[Any]]  # inputs, ids, epochs, seed
+Reader = Callable[[Path], NDArray[Any]]
+Settled = Mapping[str, Any]  # what a cleaner decided from a look at all rows
+
+
+class Kept(Protocol):
+    """The rows that are kept, in order, as preparation hands them over to be stored."""
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Bytes of each row's payload."""
+
+    @property
+    def train(self) -> NDArray[np.int64]:
+        """Places of the training samples."""
+
+    def payloads(self, which: NDArray[np.int64] | None = None) -> Iterator[NDArray[np.uint8]]:
+        """The bytes that the cleaner gave, of all rows or of some places."""
+
+
+@dataclass(frozen=True)
+class Simple:
+    """The simple model on a kind's features: its name, and what a search for its strength may cost."""
+
+    name: str
+    strengths: tuple[float, ...] = (0.1, 1.0, 10.0)  # scikit-learn's C, from strict to free
+    limit: int = 60_000  # samples that are trained on
+    trials: int = 60_000  # samples that choose the strength
+
+
+class Kind:
+    """A kind of data, with what most of them share."""
+
+    Settings: type[Config] = Config  # the keys of `data.settings`; those of our own kinds stand in `data`
+
+    # --- words -------------------------------------------------------------------------------------------
+
+    noun: str  # what samples are, in the plural
+    unit = "values"  # of a sample's length
+    sizes = "Lengths"  # the heading of their histogram
+    tag = "other"  # how Hugging Face's hub names it, in `image-classification`
+    example = "sample.bin"  # a raw file's name, where `predict` is explained
+
+    # --- files and recipes -------------------------------------------------------------------------------
+
+    sources: tuple[str, ...] = ()  # of recipes that hold nothing else
+    suffixes: frozenset[str] = frozenset()  # that say that a file is of this kind
+    readable: frozenset[str] | None = None  # those of them that can be read; None for all
+    any_name = False  # files of any name may be of it
+    decisive = False  # a few files of it decide what a folder holds, however many of other kinds describe them
+    in_cells = True  # a table's cell holds a sample itself, not the name of a file or its bytes
+    optimizer: str | None = None  # that suits its networks, where the recipe names none
+    presets: Mapping[str, Mapping[str, Any]] = {}  # what `augment.preset` stands for
+
+    def sniff(self, head: bytes) -> bool:
+        """Whether a file is of this kind, from its first bytes."""
+        return False
+
+    def can_read(self, name: str) -> bool:
+        """Whether a file's name is that of a file which `predict` can read."""
+        suffix = Path(name).suffix.lower()
+        known = self.suffixes if self.readable is None else self.readable
+        return not name.startswith(".") if self.any_name else suffix in known
+
+    def preset(self, name: str, size: tuple[int, int] | None) -> Mapping[str, Any] | None:
+        """The settings that a preset stands for; `size` is the recipe's height and width."""
+        return self.presets.get(name)
+
+    # --- preparation -------------------------------------------------------------------------------------
+
+    simple = Simple("logistic regression on the values")
+    ragged = False  # samples differ in length: batches are padded with zeros
+
+    def cleaner(self, config: DataConfig) -> Cleaner:
+        """What reads, judges and mends raw rows."""
+        raise NotImplementedError
+
+    def search(
+        self, signatures: U64, heads: I64, payload: Payload, config: DedupConfig, settled: Settled
+    ) -> Search | None:
+        """How near copies are met and judged; None where only exact copies count."""
+        return None
+
+    def finish(self, config: DataConfig, settled: Settled, kept: Kept, out: Path) -> dict[str, Any]:
+        """Store the kept rows in shards; returns what `dataset.json` says of them.
+
+        That is at least `inputs` (from bessemer.data.rows), `arguments` (of the network's builder) and
+        `preprocess` (for `reader`); `files` names those that an exported folder needs beside these. Statistics
+        come from the training split alone.
+        """
+        raise NotImplementedError
+
+    def features(self, values: Any, arguments: Mapping[str, Any]) -> tuple[Features, Transform]:
+        """Features of the training samples for a linear model, and the function that computes those of others.
+
+        What is estimated (means, scales) comes from these samples alone.
+        """
+        from bessemer.data.features import flat, standardized
+
+        return standardized(values, flat)
+
+    def affordable(self, values: Sequence[Any], limit: int) -> int:
+        """How many samples the simple model may be trained on, `limit` at most."""
+        return limit
+
+    # --- batches -----------------------------------------------------------------------------------------
+
+    def augmenter(self, config: AugmentConfig, about: Mapping[str, Any]) -> Augment:
+        """The random changes that the settings ask for."""
+        return as_they_are
+
+    # --- the exported file -------------------------------------------------------------------------------
+
+    def reader(self, about: Mapping[str, Any], folder: Path) -> Reader:
+        """A function from a raw file to inputs (n, ...), by the `preprocess.json` that stands in `folder`."""
+        raise NotImplementedError
+
+    def tensor(self, about: Mapping[str, Any]) -> str:
+        """The input of the exported file in words, from what `dataset.json` says."""
+        return f"`inputs` is {about['inputs']['dtype']} (batch, {', '.join(map(str, about['inputs']['shape']))})."
+
+    def random_inputs(self, about: Mapping[str, Any], batch: int) -> NDArray[Any]:
+        """A batch of noise as the exported file takes it, from what `preprocess.json` says."""
+        generator, dtype = np.random.default_rng(0), np.dtype(about["input"]["dtype"])
+        shape = (batch, *about["input"]["shape"][1:])
+        if dtype.kind == "f":
+            return generator.standard_normal(shape).astype(dtype)
+        limits = np.iinfo(dtype)
+        return generator.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+
+    # --- telling -----------------------------------------------------------------------------------------
+
+    drawn = False  # samples are shown as pictures, not in words
+
+    def told(self, about: Mapping[str, Any]) -> str:
+        """What the samples are, for the report, from what `dataset.json` says."""
+        return self.noun
+
+    def picture(self, value: Any, about: Mapping[str, Any]) -> NDArray[np.uint8]:
+        """A sample as the model takes it, as a picture (H, W) or (H, W, C); asked for where `drawn`."""
+        raise NotImplementedError
+
+    def show(self, value: Any, about: Mapping[str, Any]) -> str:
+        """A sample, of text its text: a picture as a data URI where `drawn`, else its beginning in words."""
+        from bessemer.data.show import data_uri, excerpt
+
+        return data_uri(self.picture(value, about)) if self.drawn else excerpt(str(value))
+
+    def show_payload(self, payload: bytes, settled: Settled) -> str:
+        """A cleaned sample from the bytes that are stored of it, likewise."""
+        raise NotImplementedError
+
+    def show_raw(self, head: bytes) -> str | None:
+        """The beginning of a quarantined row's raw value, where it can be shown."""
+        return None
+
+    def words(self, folder: Path) -> Callable[[NDArray[Any]], str]:
+        """What a sample as the model takes it says in words, for a preview where not `drawn`."""
+        return str
+
+    # --- a first recipe ----------------------------------------------------------------------------------
+
+    measures_texts = False  # `init` looks at lengths of clean samples, in place of the cleaner's looks
+
+    def suited(self, config: DataConfig, rows: int) -> DataConfig:
+        """The settings of data that suit so many rows."""
+        return config
+
+    def found(self, plan: Plan) -> str:
+        """What `init` says of the samples."""
+        return self.noun
+
+    def starter(self, plan: Plan, out: Path) -> str:
+        """A first recipe as commented YAML."""
+        raise NotImplementedError
+
+
+def as_they_are(inputs: NDArray[Any], ids: U64, epochs: NDArray[np.int64], seed: int) -> NDArray[Any]:
+    """No random changes."""
+    return inputs
