@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bessemer.data.signature import PERMUTATIONS, grams, jaccard, text_signature
 from tables import print_head, print_row
 
 from bessemer.data.config import DedupConfig
+from bessemer.data.text.signature import PERMUTATIONS, grams, jaccard, text_signature
 from bessemer.measure.benchmark import speedup, summarize
 from bessemer.prepare.dedup import find_copies
 

@@ -22,7 +22,6 @@ from tables import print_head, print_row, table
 
 from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batches, Dataset
-from bessemer.data.features import fit_features
 from bessemer.data.split import take_count
 from bessemer.model.answers import TorchModel
 from bessemer.model.contract import set_packing
@@ -78,8 +77,9 @@ def compare(title: str, dataset: Dataset, variants: dict[str, tuple[Any, TrainCo
         dataset.about["modality"] == "text",
     )
     values = (dataset.texts("train"), dataset.texts("validation")) if text else (train.inputs, held_out.inputs)
-    rate = dataset.about["arguments"].get("rate", 0)
-    simple = baseline(dataset.about["modality"], values[0], train.labels, values[1], held_out.labels, rate=rate)
+    simple = baseline(
+        dataset.kind, values[0], train.labels, values[1], held_out.labels, arguments=dataset.about["arguments"]
+    )
     print_row(simple["name"], f"{simple['metrics']['accuracy']['value']:.2%}", "")
     for name, (model, config, augment) in variants.items():
         found = [trained(dataset, model, config, augment, seed) for seed in SEEDS]
@@ -142,7 +142,7 @@ def bench_labels(datasets: dict[str, Dataset]) -> None:
         labels[flipped] = (labels[flipped] + generator.integers(1, classes, flipped.sum())) % classes
         text = dataset.about["modality"] == "text"
         values = dataset.texts("train")[some] if text else train.inputs[some]
-        features, _ = fit_features(dataset.about["modality"], values, dataset.about["arguments"].get("rate", 0))
+        features, _ = dataset.kind.features(values, dataset.about["arguments"])
         found = np.array([issue.row for issue in check_labels(features, labels, train.ids[some])])
         right = flipped[found]
         print_row(

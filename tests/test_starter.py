@@ -14,10 +14,11 @@ import pytest
 import soundfile
 from PIL import Image
 
+from bessemer.data.audio.starter import LEAST_SOUND_STEPS, audio_epochs
 from bessemer.errors import DataError, UsageError
 from bessemer.prepare.prepare import prepare
 from bessemer.recipe import Recipe, load_recipe
-from bessemer.starter import LEAST_SOUND_STEPS, audio_epochs, write_recipe
+from bessemer.starter import write_recipe
 
 CLASSES = ("ape", "bee", "cat")
 WORDS = ["".join(letters) for letters in np.random.default_rng(5).choice(list("aeioubdgklmnprst"), (300, 6))]
@@ -219,7 +220,7 @@ def test_few_recordings_are_cut_into_clips(tmp_path: Path, monkeypatch: pytest.M
     data = folder(tmp_path / "x", ".wav", lambda path, seed: write_sound(path, seed, 2.0 + seed % 3))
     audio = started(data, tmp_path).data.audio
     assert (audio.windows, audio.seconds, audio.rate) == (True, 2.0, 16_000)
-    monkeypatch.setattr("bessemer.starter.FEW_RECORDINGS", 10)
+    monkeypatch.setattr("bessemer.data.audio.FEW_RECORDINGS", 10)
     (tmp_path / "other").mkdir()
     audio = started(data, tmp_path / "other").data.audio
     assert (audio.windows, audio.seconds) == (False, 4.0)

@@ -11,11 +11,12 @@ import torch
 
 from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batch, Batches, Dataset, Samples
+from bessemer.data.image import IMAGE
 from bessemer.data.order import Order
 from bessemer.data.rows import View
 from bessemer.prepare.prepare import prepare
 
-AUGMENT = AugmentConfig(crop=2, flip="horizontal", rotate=10)
+AUGMENT = IMAGE.augmenter(AugmentConfig(crop=2, flip="horizontal", rotate=10), {})
 
 
 def samples(count: int = 30, channels: int = 1) -> Samples:

@@ -11,16 +11,12 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from bessemer.data.audio.features import audio_features
 from bessemer.data.audio.spectrogram import mean_spectrum
-from bessemer.data.features import (
-    MAX_CHARACTERS,
-    MAX_VALUES,
-    audio_features,
-    fit_features,
-    fit_linear,
-    image_features,
-    text_features,
-)
+from bessemer.data.features import fit_linear
+from bessemer.data.image.features import MAX_VALUES, image_features
+from bessemer.data.kinds import KINDS
+from bessemer.data.text.features import MAX_CHARACTERS, text_features
 
 RNG = np.random.default_rng(0)
 DOCUMENTS = ["the cat sat", "the dog sat on the cat", "a bird sang", "the bird and the dog"] * 5
@@ -71,7 +67,7 @@ def test_images_are_read_in_blocks():
 
 def test_what_is_estimated_comes_from_the_training_samples():
     train, other = random_images(20, 4, 4, 1), random_images(5, 4, 4, 1)
-    features, transform = fit_features("image", train)
+    features, transform = KINDS["image"].features(train, {})
     assert features.mean(0) == pytest.approx(np.zeros(16), abs=1e-6)
     expected = image_features(other) - image_features(train).mean(0)
     assert transform(other) == pytest.approx(expected, abs=1e-6)
@@ -103,7 +99,7 @@ def test_the_end_of_a_very_long_document_is_not_looked_at():
 def test_sound_is_its_mean_spectrum_in_even_scale():
     clips = RNG.integers(-2000, 2000, (6, 8000)).astype(np.int16)
     assert audio_features(clips, 8000) == pytest.approx(mean_spectrum(clips, 8000, 64), abs=1e-5)
-    features, transform = fit_features("audio", clips, 8000)
+    features, transform = KINDS["audio"].features(clips, {"rate": 8000})
     assert features.mean(0) == pytest.approx(np.zeros(features.shape[1]), abs=1e-4)
     assert transform(clips) == pytest.approx(features, abs=1e-5)
 
@@ -136,6 +132,7 @@ def test_not_converging_is_told_and_not_warned_of(monkeypatch):
 
 def test_importing_features_and_labels_does_not_import_anything_heavy():
     heavy = "{'torch', 'sklearn', 'cv2', 'cleanlab', 'pandas', 'scipy'}"
-    script = f"import sys, bessemer.data.features, bessemer.prepare.labels; print(*({heavy} & set(sys.modules)))"
+    imported = "bessemer.data.kinds, bessemer.data.features, bessemer.prepare.labels"
+    script = f"import sys, {imported}; print(*({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -15,7 +15,8 @@ from PIL import Image
 
 from bessemer.data.config import DataConfig
 from bessemer.data.dataset import Dataset
-from bessemer.data.readers import input_files, is_of, read_one, reader
+from bessemer.data.kinds import KINDS
+from bessemer.data.readers import input_files, read_one, reader
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
 from bessemer.prepare.prepare import prepare
@@ -200,12 +201,12 @@ def test_inputs_are_files_and_all_files_of_the_kind_below_folders(
     (tmp_path / "a" / "b").mkdir(parents=True)
     for name in ("a/2.png", "a/b/1.JPG", "a/notes.txt", "a/4.wav", "a/b/5.flac", "a/.hidden", "3.bin"):
         (tmp_path / name).write_bytes(b"x")
-    files = input_files([tmp_path / "a", tmp_path / "3.bin"], modality)
+    files = input_files([tmp_path / "a", tmp_path / "3.bin"], KINDS[modality])
     assert [path.name for path in files] == [*found, "3.bin"]
-    assert all(is_of(path, modality) for path in files[:-1])
+    assert all(KINDS[modality].can_read(path.name) for path in files[:-1])
 
 
 def test_a_folder_without_any_file_of_the_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(DataError, match="no image files in it"):
-        input_files([tmp_path], "image")
+    with pytest.raises(DataError, match="no images in it"):
+        input_files([tmp_path], KINDS["image"])

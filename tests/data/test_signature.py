@@ -10,20 +10,20 @@ import sys
 import imagehash
 import numpy as np
 import pytest
-from bessemer.data.signature import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from bessemer.data.image.signature import coarse, image_signature
+from bessemer.data.text.signature import (
     PERMUTATIONS,
-    coarse,
     grams,
-    image_signature,
     jaccard,
     minhashes,
     same_but_for_marks,
     text_signature,
     words,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -66,7 +66,8 @@ def test_the_signature_of_a_text_is_pinned():
 
 
 def test_the_signature_is_the_same_in_a_process_with_another_hash_seed():
-    code = "from bessemer.data.signature import text_signature as f; print(f('one two three four five six').sum())"
+    code = "from bessemer.data.text.signature import text_signature as f; print(f('one two three four five six'"
+    code += ").sum())"
     found = [
         subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True)
         for seed in ("1", "2")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bessemer.data.config import AugmentConfig
 from bessemer.data.dataset import Batch, Batches, Samples
+from bessemer.data.image import IMAGE
 from bessemer.model.state import Architecture
 from bessemer.runtime import Progress, Runtime
 from bessemer.task.classify.objective import Classify
@@ -90,7 +91,7 @@ def batches(batch_size: int = BATCH) -> Batches:
     for image, label in zip(images, labels, strict=True):
         image[1 + 2 * label : 3 + 2 * label] += 120
     samples = Samples(images, labels, generator.permutation(SAMPLES).astype(np.uint64))
-    return Batches(samples, batch_size, 1, AugmentConfig(crop=1))
+    return Batches(samples, batch_size, 1, IMAGE.augmenter(AugmentConfig(crop=1), {}))
 
 
 def train(

@@ -15,6 +15,7 @@ import torch
 
 from bessemer.data.config import AugmentConfig
 from bessemer.data.dataset import Batches, Samples
+from bessemer.data.image import IMAGE
 from bessemer.model.state import Architecture
 from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
@@ -50,7 +51,7 @@ def run() -> FitResult:
         ema=0.9,
         precision="fp32",
     )
-    augment = AugmentConfig(crop=1, flip="horizontal", rotate=10)
+    augment = IMAGE.augmenter(AugmentConfig(crop=1, flip="horizontal", rotate=10), {})
     held_out = torch.from_numpy(images[:16])
 
     def validate(network: torch.nn.Module) -> float:  # of the averaged weights

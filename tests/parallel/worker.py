@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from bessemer.data.config import AugmentConfig
 from bessemer.data.dataset import Batches, Samples
+from bessemer.data.image import IMAGE
 from bessemer.errors import BessemerError
 from bessemer.model.state import Architecture
 from bessemer.parallel.data import mean_over_ranks, process_group
@@ -52,7 +53,7 @@ def batches() -> Batches:
     for image, label in zip(images, labels, strict=True):
         image[1 + 2 * label : 3 + 2 * label] += 120
     samples = Samples(images, labels, generator.permutation(32).astype(np.uint64))
-    return Batches(samples, BATCH, 1, AugmentConfig(crop=1))
+    return Batches(samples, BATCH, 1, IMAGE.augmenter(AugmentConfig(crop=1), {}))
 
 
 def train(runtime: Runtime, work: Path | None = None, at_step: Callable[[int], None] | None = None) -> FitResult:

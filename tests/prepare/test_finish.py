@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bessemer.prepare.finish import channel_statistics, histogram
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -14,6 +13,8 @@ from PIL import Image
 
 from bessemer.data.config import DataConfig
 from bessemer.data.dataset import Dataset
+from bessemer.data.histogram import histogram
+from bessemer.data.image.prepare import channel_statistics
 from bessemer.data.text.tokenize import load_tokenizer, train_tokenizer
 from bessemer.prepare.prepare import prepare
 
@@ -44,7 +45,7 @@ def test_mean_and_deviation_are_those_of_the_training_split(tmp_path, out, chann
 @given(arrays(np.uint8, array_shapes(min_dims=4, max_dims=4, max_side=5)), st.integers(1, 3))
 def test_statistics_do_not_depend_on_the_blocks_they_are_read_in(images, block):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bessemer.prepare.finish.BLOCK", block)
+        patch.setattr("bessemer.data.image.prepare.BLOCK", block)
         mean, std = channel_statistics(images, np.arange(len(images)))
     values = images / 255
     np.testing.assert_allclose(mean, values.mean((0, 1, 2)), atol=1e-6)

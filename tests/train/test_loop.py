@@ -17,6 +17,7 @@ from torch import nn
 import bessemer as bs
 from bessemer.data.config import AugmentConfig
 from bessemer.data.dataset import Batches, Samples
+from bessemer.data.image import IMAGE
 from bessemer.errors import StoppedError, TrainingError, UsageError
 from bessemer.runtime import Runtime
 from bessemer.task.classify.objective import Classify
@@ -63,7 +64,7 @@ def run(make_model: Callable[..., nn.Module], make_samples: Callable[..., Sample
         config: TrainConfig = CONFIG,
         **options: Any,
     ) -> FitResult:
-        augment = AugmentConfig(crop=1, flip="horizontal")
+        augment = IMAGE.augmenter(AugmentConfig(crop=1, flip="horizontal"), {})
         batches = Batches(samples, config.batch_size, 3, augment)
         options = {"validate": accuracy, "progress": notes(at_step), "seed": 3, **options}
         return fit(make_model(), Classify(3), batches, config, work=work, **options)

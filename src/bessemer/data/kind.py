@@ -1,9 +1,9 @@
 """What a kind of data is: everything that other rooms ask of it, in one class with defaults.
 
-A kind says how its files are recognized, read and cleaned; how samples are stored, shown and changed at random; what
-makes two of them alike; what an exported file takes; which simple model stands beside the networks; and what `init`
-writes. Everything outside of its folder is about rows, whatever they hold. A new kind is a new folder, listed in
-`bessemer.data.kinds`; a stranger's is named in the recipe by its dotted path (docs/extend.md).
+A kind says how its files are recognized, read and cleaned; how samples are stored, shown and changed at random;
+what makes two of them alike; what an exported file takes; which simple model stands beside the networks; and what
+`init` writes. Everything outside of its folder is about rows, whatever they hold. A new kind is a new folder,
+listed in `bessemer.data.kinds`; a stranger's is named in the recipe by its dotted path (docs/extend.md).
 
 A kind is imported to read a recipe, so what is heavy is imported where it is used.
 """

@@ -13,7 +13,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bessemer.data import audio
+from bessemer.data.audio import AUDIO
+from bessemer.data.audio import cleaner as audio
 from bessemer.data.audio.cleaner import AudioCleaner, choose_seconds, fit_clips, read_audio, read_clips
 from bessemer.data.config import DataConfig
 from bessemer.data.record import BROKEN, FILTERED, Clean, Raw, Rejected
@@ -62,7 +63,7 @@ def test_16_bit_sound_passes_bit_by_bit():
 
 @pytest.mark.parametrize("kind", ["FLAC", "AIFF", "OGG", "AU", "CAF", "W64", "MP3"])
 def test_formats_of_libsndfile_are_read(kind):
-    assert f".{kind.lower()}" in audio.SUFFIXES
+    assert f".{kind.lower()}" in AUDIO.readable
     wave, repairs = read_audio(encode(tone(), kind=kind), RATE)
     middle = slice(1000, -1000)
     assert len(wave) == RATE

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bessemer.data.signature import image_signature
 from PIL import Image
 
 from bessemer.data.config import DataConfig, DedupConfig
@@ -24,6 +23,7 @@ from bessemer.data.image.cleaner import (
     open_image,
     read_image,
 )
+from bessemer.data.image.signature import image_signature
 from bessemer.data.record import Clean, Raw, Rejected
 from bessemer.errors import DataError
 

@@ -9,22 +9,26 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from bessemer.data.signature import coarse, image_signature, jaccard, same_but_for_marks, text_signature, words
-from bessemer.prepare.dedup.near import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageEnhance
+
+from bessemer.data.audio import AUDIO
+from bessemer.data.config import DedupConfig
+from bessemer.data.image import IMAGE
+from bessemer.data.image.copies import (
     ROUNDING,
     ImageSearch,
     Picture,
-    banding,
     coarse_difference,
     overall_difference,
     part_masks,
     picture_difference,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image, ImageEnhance
-
-from bessemer.data.config import DedupConfig
+from bessemer.data.image.signature import coarse, image_signature
+from bessemer.data.text import TEXT
+from bessemer.data.text.copies import banding
+from bessemer.data.text.signature import jaccard, same_but_for_marks, text_signature, words
 from bessemer.prepare.dedup import Copies, find_copies
 from bessemer.prepare.dedup.search import LISTED, all_pairs, buckets
 
@@ -42,14 +46,16 @@ def ids_of(payloads: list[bytes]) -> np.ndarray:
 def text_copies(texts: list[str], config: DedupConfig | None = None) -> Copies:
     payloads = [text.encode() for text in texts]
     signatures = np.stack([text_signature(text) for text in texts])
-    return find_copies(ids_of(payloads), signatures, payloads.__getitem__, "text", config or DedupConfig())
+    return find_copies(ids_of(payloads), signatures, payloads.__getitem__, TEXT, config or DedupConfig(), {})
 
 
 def image_copies(images: list[np.ndarray], config: DedupConfig | None = None) -> Copies:
     payloads = [image.tobytes() for image in images]
     signatures = np.stack([image_signature(image) for image in images])
     config = config or DedupConfig()
-    return find_copies(ids_of(payloads), signatures, payloads.__getitem__, "image", config, images[0].shape)
+    height, width, channels = images[0].shape
+    settled = {"size": [height, width], "gray": channels == 1}
+    return find_copies(ids_of(payloads), signatures, payloads.__getitem__, IMAGE, config, settled)
 
 
 def components(count: int, pairs: list[tuple[int, int]]) -> list[int]:
@@ -169,7 +175,7 @@ def test_a_thousand_texts_of_one_template_are_quick(words_changed, clusters):
 
 def test_exact_copies_need_no_signature():
     ids = np.array([7, 3, 7, 9, 3, 7], np.uint64)
-    found = find_copies(ids, None, lambda row: b"", "audio", DedupConfig())
+    found = find_copies(ids, None, lambda row: b"", AUDIO, DedupConfig(), {})
     assert found.root.tolist() == [0, 1, 0, 3, 1, 0]
     assert (found.near, found.pairs) == (0, [])
 
@@ -182,7 +188,7 @@ def test_near_copies_are_not_searched_where_that_is_off():
 
 def test_no_rows_and_one_row():
     for count in (0, 1):
-        found = find_copies(np.arange(count, dtype=np.uint64), None, lambda row: b"", "text", DedupConfig())
+        found = find_copies(np.arange(count, dtype=np.uint64), None, lambda row: b"", TEXT, DedupConfig(), {})
         assert found.root.tolist() == list(range(count))
 
 
@@ -195,7 +201,7 @@ def test_a_memory_map_gives_the_same_as_an_array(tmp_path):
     mapped = np.memmap(tmp_path / "signatures.bin", np.uint64, "r").reshape(-1, signatures.shape[1])
     found = [
         find_copies(
-            np.arange(100, dtype=np.uint64), some, lambda row: joined[row].encode(), "text", DedupConfig()
+            np.arange(100, dtype=np.uint64), some, lambda row: joined[row].encode(), TEXT, DedupConfig(), {}
         ).root.tolist()
         for some in (signatures, mapped)
     ]

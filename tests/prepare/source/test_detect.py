@@ -12,9 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from bessemer.prepare.source.sniff import sniff
 
 from bessemer.data.config import DataConfig
+from bessemer.data.kinds import sniff
 from bessemer.errors import DataError
 from bessemer.prepare.source import open_source
 from bessemer.prepare.source.detect import detect

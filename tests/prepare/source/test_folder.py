@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bessemer.data.config import DataConfig
+from bessemer.data.image import IMAGE
 from bessemer.data.record import FILTERED, Raw, Rejected, Source
 from bessemer.errors import DataError
 from bessemer.prepare.source import fingerprint, open_source
@@ -142,12 +143,12 @@ def test_a_lone_class_with_folders_in_it_stays_one_class(tmp_path):
 def test_a_folder_without_class_folders_is_refused(tmp_path, loose):
     if loose:
         add(tmp_path, "1.png", "2.png")
-    assert ("no folders in it" if loose else "no image file in a class folder") in refused(tmp_path)
+    assert ("no folders in it" if loose else "no images in a class folder") in refused(tmp_path)
 
 
 def test_class_folders_of_another_kind_are_refused_with_what_is_there(tmp_path):
     add(tmp_path, "a/1.txt", "b/1.txt", "b/2.wav")
-    assert "no image file in a class folder; 3 files of other kinds (.txt, .wav)" in refused(tmp_path)
+    assert "no images in a class folder; 3 files of other kinds (.txt, .wav)" in refused(tmp_path)
 
 
 def test_a_missing_folder_is_refused(tmp_path):
@@ -318,7 +319,7 @@ def test_every_folder_has_at_most_one_class_and_it_is_one_of_its_own(folders):
 
     filled = Counter(folders)
     try:
-        layout = find_layout("root", "image", filled, Counter())
+        layout = find_layout("root", IMAGE, filled, Counter())
     except DataError:
         return
     placed = {path: layout.place(path) for path in filled}

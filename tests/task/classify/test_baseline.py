@@ -9,6 +9,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
+from bessemer.data.kinds import KINDS
 from bessemer.measure.metrics import wilson
 from bessemer.task.classify.baseline import baseline
 
@@ -45,7 +46,7 @@ def texts(count, seed):
 
 
 def test_pixels_of_digits():
-    found = baseline("image", IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST])
+    found = baseline(KINDS["image"], IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST])
     assert found["name"] == "logistic regression on pixels"
     assert found["converged"]
     assert found["trained_on"] == found["train_rows"] == 1400
@@ -53,14 +54,16 @@ def test_pixels_of_digits():
 
 
 def test_it_is_no_weaker_than_a_quick_attempt_with_scikit_learn():
-    found = baseline("image", IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST])
+    found = baseline(KINDS["image"], IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST])
     flat = IMAGES.reshape(len(IMAGES), -1) / 255
     quick = LogisticRegression(max_iter=5000).fit(flat[TRAIN], LABELS[TRAIN])
     assert value_of(found) >= quick.score(flat[TEST], LABELS[TEST]) - 0.01
 
 
 def test_accuracy_has_wilsons_interval():
-    found = baseline("image", IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST])["metrics"]["accuracy"]
+    found = baseline(KINDS["image"], IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST])["metrics"][
+        "accuracy"
+    ]
     total = len(LABELS[TEST])
     assert (found["low"], found["high"]) == wilson(round(found["value"] * total), total)
 
@@ -68,29 +71,29 @@ def test_accuracy_has_wilsons_interval():
 @pytest.mark.parametrize(("modality", "make"), [("text", texts), ("audio", tones)])
 def test_text_and_sound_are_learned(modality, make):
     (train, train_labels), (test, test_labels) = make(240, 0), make(100, 1)
-    found = baseline(modality, train, train_labels, test, test_labels, rate=8000)
+    found = baseline(KINDS[modality], train, train_labels, test, test_labels, arguments={"rate": 8000})
     assert value_of(found) > 0.95
 
 
 def test_a_limit_thins_out_every_class_alike():
-    found = baseline("image", IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST], limit=200, seed=3)
-    again = baseline("image", IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST], limit=200, seed=3)
+    found = baseline(KINDS["image"], IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST], limit=200, seed=3)
+    again = baseline(KINDS["image"], IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST], limit=200, seed=3)
     assert (found["trained_on"], found["train_rows"]) == (200, 1400)
     assert found["metrics"] == again["metrics"]
     assert value_of(found) > 0.75
 
 
 def test_long_texts_are_thinned_out_by_their_length(monkeypatch):
-    monkeypatch.setattr("bessemer.task.classify.baseline.CHARACTERS", 8000)
+    monkeypatch.setattr("bessemer.data.text.CHARACTERS", 8000)
     (train, train_labels), (test, test_labels) = texts(240, 0), texts(50, 1)
-    found = baseline("text", train, train_labels, test, test_labels)
+    found = baseline(KINDS["text"], train, train_labels, test, test_labels)
     assert 8000 / max(map(len, train)) - 1 <= found["trained_on"] < 240
 
 
 def test_the_accuracy_of_always_naming_the_commonest_class_stands_beside():
     labels = np.array([0] * 30 + [1] * 10, np.int64)
     images = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1), np.uint8)
-    found = baseline("image", images, labels, images[20:], labels[20:])
+    found = baseline(KINDS["image"], images, labels, images[20:], labels[20:])
     (constant,) = found["also"]
     assert constant["name"] == "always the commonest class"
     assert value_of(constant) == 0.5
@@ -99,12 +102,12 @@ def test_the_accuracy_of_always_naming_the_commonest_class_stands_beside():
 def test_what_cannot_be_told_apart_stays_at_chance():
     generator = np.random.default_rng(0)
     images, labels = generator.integers(0, 256, (800, 6, 6, 1), np.uint8), generator.integers(0, 2, 800)
-    found = baseline("image", images[:400], labels[:400], images[400:], labels[400:])["metrics"]["accuracy"]
+    found = baseline(KINDS["image"], images[:400], labels[:400], images[400:], labels[400:])["metrics"]["accuracy"]
     assert found["low"] < 0.5 < found["high"]
 
 
 def test_a_handful_of_samples_is_enough():
     images = np.zeros((4, 2, 2, 1), np.uint8)
     images[2:] = 255
-    found = baseline("image", images, np.array([0, 0, 1, 1]), images, np.array([0, 0, 1, 1]))
+    found = baseline(KINDS["image"], images, np.array([0, 0, 1, 1]), images, np.array([0, 0, 1, 1]))
     assert value_of(found) == 1.0

@@ -7,13 +7,13 @@ from typing import Any
 
 from bessemer.data.audio.spectrogram import spectrogram_statistics
 from bessemer.data.config import DataConfig
-from bessemer.data.kind import Kept
+from bessemer.data.kind import Kept, Settled
 from bessemer.data.rows import one_pass, write_fixed
 
 BLOCK = 1024
 
 
-def finish_audio(config: DataConfig, settled: dict[str, Any], kept: Kept, out: Path) -> dict[str, Any]:
+def finish_audio(config: DataConfig, settled: Settled, kept: Kept, out: Path) -> dict[str, Any]:
     """Clips (T,) int16 in shards; mean and standard deviation of each mel band over the training split."""
     rate, samples, mels = settled["rate"], settled["samples"], config.audio.mels
     blocks = (clip.view("<i2").reshape(1, samples) for clip in kept.payloads())

@@ -82,7 +82,8 @@ class Images(Kind):
         return lambda path: read_image(path, size, gray)[None]
 
     def tensor(self, about: Mapping[str, Any]) -> str:
-        return f"`inputs` is uint8 (batch, height, width, channels): {self.told(about)}, values 0 to 255, not normalized."
+        shape = "uint8 (batch, height, width, channels)"
+        return f"`inputs` is {shape}: {self.told(about)}, values 0 to 255, not normalized."
 
     def told(self, about: Mapping[str, Any]) -> str:
         return f"images of {' × '.join(map(str, about['image']))} (height × width × channels)"

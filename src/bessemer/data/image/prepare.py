@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.config import DataConfig
-from bessemer.data.kind import Kept
+from bessemer.data.kind import Kept, Settled
 from bessemer.data.rows import FixedRows, one_pass, write_fixed
 
 BLOCK = 1024
 
 
-def finish_images(config: DataConfig, settled: dict[str, Any], kept: Kept, out: Path) -> dict[str, Any]:
+def finish_images(config: DataConfig, settled: Settled, kept: Kept, out: Path) -> dict[str, Any]:
     """Images (H, W, C) in shards; mean and standard deviation of each channel over the training split."""
     (height, width), gray = settled["size"], settled["gray"]
     shape = (height, width, 1 if gray else 3)

@@ -4,10 +4,10 @@ No preset mirrors images: a mirrored digit, letter or arrow is another one, or n
 meaning, as in most photographs, write `flip: horizontal`. No preset blurs images, whose fine detail may be what
 tells classes apart.
 
-Sources: shifts, He et al. 2016 (by an eighth of the side; here by less, as turning moves too); turning, zooming and
-slanting by about 15 degrees and 15%, Cireşan et al., "Multi-column deep neural networks", 2012; brightness, contrast
-and saturation, Howard 2013; cutting out a part, Szegedy et al. 2015 (from 8% on; here from 70% on); erasing, Zhong
-et al. 2020.
+Sources: shifts, He et al. 2016 (by an eighth of the side; here by less, as turning moves too); turning, zooming
+and slanting by about 15 degrees and 15%, Cireşan et al., "Multi-column deep neural networks", 2012; brightness,
+contrast and saturation, Howard 2013; cutting out a part, Szegedy et al. 2015 (from 8% on; here from 70% on);
+erasing, Zhong et al. 2020.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bessemer.data.config import DataConfig
 from bessemer.data.histogram import histogram
-from bessemer.data.kind import Kept
+from bessemer.data.kind import Kept, Settled
 from bessemer.data.rows import write_ragged
 from bessemer.data.text.read import TOKENIZER
 from bessemer.data.text.tokenize import load_tokenizer, train_tokenizer
@@ -22,7 +22,7 @@ TEXTS_PER_SHARD = 16_384
 TOKENIZER_BYTES = 32 << 20  # of training text that a tokenizer is trained on
 
 
-def finish_text(config: DataConfig, settled: dict[str, Any], kept: Kept, out: Path) -> dict[str, Any]:
+def finish_text(config: DataConfig, settled: Settled, kept: Kept, out: Path) -> dict[str, Any]:
     """Texts and their tokens in shards; the tokenizer is trained on the training split, or read from a file."""
     settings = config.text.tokenizer
     if settings.path is not None:

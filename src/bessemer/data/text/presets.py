@@ -2,7 +2,8 @@
 
 No preset corrupts whole spans, which can hide the words that tell classes apart.
 
-Sources: a mask on up to 15% of tokens, Devlin et al. 2019; deletion and swaps of up to 10%, Wei and Zou, "EDA", 2019.
+Sources: a mask on up to 15% of tokens, Devlin et al. 2019; deletion and swaps of up to 10%, Wei and Zou, "EDA",
+2019.
 """
 
 from __future__ import annotations

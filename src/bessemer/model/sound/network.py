@@ -22,9 +22,9 @@ from bessemer.model.layers import Front
 class LogMel(Front):
     """Clips int16 (B, T), or floats in the same range, to normalized log-mel spectrograms (B, 2, mels, frames).
 
-    The first channel is that of bessemer.data.audio.spectrogram.log_mel, then (x - mean) / std in each band. The second
-    holds the place of each band, -1 to 1: a convolution and the mean behind it cannot tell a high tone from a low
-    one without it (Liu et al., "An intriguing failing of convolutional neural networks and the CoordConv
+    The first channel is that of bessemer.data.audio.spectrogram.log_mel, then (x - mean) / std in each band. The
+    second holds the place of each band, -1 to 1: a convolution and the mean behind it cannot tell a high tone from
+    a low one without it (Liu et al., "An intriguing failing of convolutional neural networks and the CoordConv
     solution", 2018). Computed in float32 whatever the training's precision. `mean` and `std` hold one value a
     band, in nats.
     """

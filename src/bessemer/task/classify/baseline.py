@@ -38,8 +38,9 @@ def baseline(
 
     `values`: samples as the kind of data stores them, or lists of texts; labels (N,). `arguments` is what
     `dataset.json` says to the network. More than `limit` training samples (by default what the kind says) are
-    thinned out by class and `seed`. Returns `name`, `metrics` with accuracy and Wilson's 95% interval, `also` (always naming the commonest
-    class), `strength` (scikit-learn's C), `trained_on`, `train_rows`, `converged`, `seed` and `seconds`.
+    thinned out by class and `seed`. Returns `name`, `metrics` with accuracy and Wilson's 95% interval, `also`
+    (always naming the commonest class), `strength` (scikit-learn's C), `trained_on`, `train_rows`, `converged`,
+    `seed` and `seconds`.
     """
     started = time.perf_counter()
     chosen = _affordable(kind, train_values, train_labels, limit or kind.simple.limit, seed)
