@@ -149,10 +149,10 @@ SAID = {
 OF_LABELS = {("report/prepared.py", "accuracy")}
 
 
-def words_said(source: str) -> set[str]:
-    """The words of TASK_WORDS that stand in a source as values."""
+def words_said(source: str, words: set[str] = TASK_WORDS) -> set[str]:
+    """The words that stand in a source as values."""
     constants = (node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant))
-    return {value for value in constants if isinstance(value, str) and value in TASK_WORDS}
+    return {value for value in constants if isinstance(value, str) and value in words}
 
 
 def test_no_room_but_its_own_names_a_task_or_its_measures():
@@ -167,3 +167,49 @@ def test_no_room_but_its_own_names_a_task_or_its_measures():
 
 def test_a_word_of_a_task_is_found():
     assert words_said("if recipe.task == 'language':\n    row['accuracy'] = 1") == {"language", "accuracy"}
+
+
+# --- a kind of data is one room --------------------------------------------------------------------------
+
+KIND_WORDS = {"image", "text", "audio"}
+LISTED = {("data/kinds.py", word) for word in KIND_WORDS}
+# What a network or a task takes is theirs to say; documents are text.
+TAKEN = {
+    ("model/resnet/__init__.py", "image"),
+    ("model/encoder/__init__.py", "text"),
+    ("model/gpt/__init__.py", "text"),
+    ("model/sound/__init__.py", "audio"),
+    ("task/language/task.py", "text"),
+    ("task/language/starter.py", "text"),
+}
+# Keys of facts: a sample is shown as a picture or in words, whatever it is.
+SHOWN = {
+    (file, word)
+    for file in ("data/dataset.py", "stages/prepare.py", "report/prepared.py", "report/html.py")
+    for word in ("image", "text")
+}
+EARLIER = {("data/readers.py", "image")}  # an exported folder of an earlier version names no kind
+METHODS = {("recipe.py", "image"), ("recipe.py", "text")}  # training methods that suit one kind
+RENDERED = {("report/facts.py", "image"), ("report/prepared.py", "audio")}  # reports of an earlier version
+
+
+def test_no_room_but_its_own_names_a_kind_of_data():
+    found = {
+        (str(file.relative_to(ROOT)), word)
+        for file in FILES
+        if file.relative_to(ROOT).parts[:2] not in {("data", word) for word in KIND_WORDS}
+        for word in words_said(file.read_text(encoding="utf-8"), KIND_WORDS)
+    }
+    assert found - LISTED - TAKEN - SHOWN - EARLIER - METHODS - RENDERED == set()
+
+
+def test_rooms_of_kinds_import_nothing_heavy_and_nothing_of_each_other():
+    heavy = HEAVY | {"pyarrow", "PIL", "scipy", "tokenizers", "soundfile"}
+    script = f"import sys, bessemer.data.kinds; print(*sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+    for kind in KIND_WORDS:
+        others = [f"bessemer.data.{other}" for other in KIND_WORDS - {kind}]
+        for file in (ROOT / "data" / kind).glob("*.py"):
+            source = file.read_text(encoding="utf-8")
+            assert not [other for other in others if f"{other} " in source or f"{other}." in source], file

@@ -42,6 +42,9 @@ Ledger = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Modules = Annotated[
+    Path | None, typer.Option("--modules", help="The folder of the modules that the model's recipe names, if any.")
+]
 
 
 def _version(wanted: bool) -> None:
@@ -181,10 +184,7 @@ def predict(
         list[Path], typer.Argument(metavar="INPUT...", help="Files of the kind the model takes, or folders.")
     ],
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to show.")] = 3,
-    modules: Annotated[
-        Path | None,
-        typer.Option("--modules", help="The folder of your own modules (task, kind of data), if any."),
-    ] = None,
+    modules: Modules = None,
     as_json: AsJson = False,
 ) -> None:
     """Classify files (images, texts, recordings) with a shipped model; for a language model, go on from texts."""
@@ -215,12 +215,17 @@ def bench(
     batch: Annotated[list[int] | None, typer.Option("--batch", min=1, help="Batch sizes; repeatable.")] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Time per batch size.")] = 4.0,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the runtime.")] = None,
+    modules: Modules = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure latency, throughput and size, all models and runtimes in turns."""
+    from contextlib import nullcontext
+
+    from bessemer.config import modules_beside
     from bessemer.export.bench import bench_models, bench_table
 
-    result = bench_models([model, *([against] if against else [])], batch or [1, 8, 64], seconds, threads)
+    with modules_beside(modules) if modules else nullcontext():
+        result = bench_models([model, *([against] if against else [])], batch or [1, 8, 64], seconds, threads)
     typer.echo(json.dumps(result, indent=1) if as_json else bench_table(result))
 
 

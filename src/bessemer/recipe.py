@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -139,13 +139,16 @@ def load_recipe(path: Path, settings: Sequence[str] | Mapping[str, Any] = ()) ->
     override(document, settings)
     document.values.setdefault("name", path.stem)
     data = document.values.get("data")
-    if isinstance(data, dict):
-        also = data.get("also")
-        sources = [data, *(also if isinstance(also, list) else [])]
-        text = data.get("text")
-        tokenizer = text.get("tokenizer") if isinstance(text, dict) else None
-        for values in (*sources, tokenizer):
-            if isinstance(values, dict) and isinstance(values.get("path"), str):
-                values["path"] = str((path.parent / Path(values["path"]).expanduser()).resolve())
+    for values in mappings(data):
+        if isinstance(values.get("path"), str):
+            values["path"] = str((path.parent / Path(values["path"]).expanduser()).resolve())
     with modules_beside(path.parent):
         return build(Recipe, document)
+
+
+def mappings(value: Any) -> Iterator[dict[str, Any]]:
+    """A mapping and all that it holds, at any depth."""
+    if isinstance(value, dict):
+        yield value
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from mappings(one)

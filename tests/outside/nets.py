@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -28,4 +29,23 @@ class Small(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.head(self.layers(images).mean((2, 3)))
+        return logits
+
+
+class Perceptron(nn.Module):
+    """One hidden layer, for rows of numbers."""
+
+    class Settings(ModelConfig):
+        width: int = Field(32, ge=1)
+
+    kinds = ("rows.Rows",)
+
+    def __init__(self, classes: int, mean: list[float], std: list[float], width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("std", torch.tensor(std))
+        self.layers = nn.Sequential(nn.Linear(len(mean), width), nn.ReLU(), nn.Linear(width, classes))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        logits: Tensor = self.layers((rows - self.mean) / self.std)
         return logits

@@ -184,7 +184,8 @@ class DataConfig(ImageConfig, SourceConfig):
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, ("data", "settings", *first["loc"])))
-            raise ValueError(f"{key}: {first['msg']}") from error
+            problem = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+            raise ValueError(f"{key}: {problem}") from error
         object.__setattr__(self, "settings", checked.model_dump(mode="json"))
         return self
 

@@ -21,7 +21,7 @@ def find_kind(name: str) -> Kind:
     if "." not in name:
         raise UsageError(f"no kind of data {name!r}", remedy)
     found = load_dotted(name, "kind of data")
-    made = found() if isinstance(found, type) else found
+    made = found() if isinstance(found, type) and issubclass(found, Kind) else found
     if not isinstance(made, Kind):
         raise UsageError(f"{name!r} is no kind of data", "derive it from bessemer.data.kind.Kind")
     return made

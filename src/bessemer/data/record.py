@@ -65,7 +65,7 @@ class Clean:
 
     payload: bytes
     length: float
-    signature: NDArray[np.uint64]
+    signature: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     repairs: tuple[str, ...] = ()
     part: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
