@@ -31,9 +31,10 @@ from bessemer.train.loop import fit
 
 Array = NDArray[Any]
 CLASSES = 3
-# Variables that stay once set: by pytest, by bessemer.runtime.use, by importing scikit-learn and torch's compiler.
+# Variables that stay once set: by pytest, by bessemer.runtime.use, by importing OpenCV, scikit-learn and torch's compiler.
 LASTING = {
     "PYTEST_CURRENT_TEST",
+    "LD_LIBRARY_PATH",
     "CUBLAS_WORKSPACE_CONFIG",
     "KMP_DUPLICATE_LIB_OK",
     "KMP_INIT_AT_FORK",
