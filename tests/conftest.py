@@ -31,7 +31,8 @@ from bessemer.train.loop import fit
 
 Array = NDArray[Any]
 CLASSES = 3
-# Variables that stay once set: by pytest, by bessemer.runtime.use, by importing OpenCV, scikit-learn and torch's compiler.
+# Variables that stay once set: by pytest, by bessemer.runtime.use, by importing OpenCV, scikit-learn and torch's
+# compiler.
 LASTING = {
     "PYTEST_CURRENT_TEST",
     "LD_LIBRARY_PATH",

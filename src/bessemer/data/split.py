@@ -6,6 +6,8 @@ order of the files. Samples cut from one recording or document stand together.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,8 +16,10 @@ from bessemer.data.order import U64, key, mix
 SPLITS = ("train", "validation", "test")
 
 
-def class_ranks(labels: NDArray[np.integer], ids: U64, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each sample's rank in the shuffled list of its class, and the size of that class."""
+def class_ranks(labels: NDArray[Any], ids: U64, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each sample's rank in the shuffled list of its class, and the size of that class; numbers are one class."""
+    if labels.dtype.kind == "f":
+        labels = np.zeros(len(labels), np.int64)
     shuffled = np.lexsort((np.arange(len(ids)), mix(ids ^ key(seed, 0x5B117))))
     ranks, sizes = np.empty(len(ids), np.int64), np.empty(len(ids), np.int64)
     for label in np.unique(labels):
@@ -33,7 +37,7 @@ def take_share(labels: NDArray[np.integer], ids: U64, share: float, seed: int) -
     return chosen
 
 
-def take_count(groups: NDArray[np.integer], ids: U64, count: int, seed: int) -> NDArray[np.int64]:
-    """Positions, ascending, of `count` samples in which every group keeps its share."""
+def take_count(groups: NDArray[Any], ids: U64, count: int, seed: int) -> NDArray[np.int64]:
+    """Positions, ascending, of `count` samples in which every group keeps its share; floats are one group."""
     ranks, sizes = class_ranks(groups, ids, seed)
     return np.sort(np.argsort((ranks + 0.5) / sizes, kind="stable")[:count])

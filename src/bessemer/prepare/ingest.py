@@ -7,6 +7,7 @@ tasks, with few in flight, so memory stays flat and any number of workers writes
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -28,11 +29,12 @@ SHOWN_BYTES = 1 << 20  # of a quarantined row's value that is kept
 
 
 class Job:
-    """What a worker process knows: the sources and the cleaner."""
+    """What a worker process knows: the sources, the cleaner, and whether labels are numbers."""
 
-    def __init__(self, sources: Sequence[Source], cleaner: Cleaner) -> None:
+    def __init__(self, sources: Sequence[Source], cleaner: Cleaner, numbers: bool = False) -> None:
         self.sources = sources
         self.cleaner = cleaner
+        self.numbers = numbers
 
     def rows(self, number: int, task: Any, wanted: NDArray[np.bool_] | None) -> Iterator[Raw]:
         """The rows of a task that are wanted."""
@@ -71,7 +73,17 @@ class Job:
             raise raw.value
         if raw.label is None:
             raise Rejected("no label", kind=FILTERED)
+        if self.numbers and not math.isfinite(as_number(raw.label)):
+            raise Rejected("label is no number", raw.label[:80], FILTERED)
         yield from self.cleaner.clean(raw)
+
+
+def as_number(label: str) -> float:
+    """The number that a label says; not a number where it says none."""
+    try:
+        return float(label)
+    except ValueError:
+        return math.nan
 
 
 def add_sample(done: Done, number: int, raw: Raw, one: Clean | Rejected) -> None:

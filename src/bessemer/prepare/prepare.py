@@ -28,7 +28,7 @@ from bessemer.data.split import SPLITS, take_count
 from bessemer.errors import DataError
 from bessemer.prepare.accounts import Fates, settle, write_quarantine, write_rows
 from bessemer.prepare.chosen import Chosen
-from bessemer.prepare.ingest import Job, Task, in_order, ingest
+from bessemer.prepare.ingest import Job, Task, as_number, in_order, ingest
 from bessemer.prepare.review import review_labels
 from bessemer.prepare.source import open_source
 from bessemer.prepare.splits import choose_splits
@@ -36,6 +36,7 @@ from bessemer.prepare.staging import NO_LABEL, Staged
 from bessemer.runtime import SILENT, Progress, available_threads
 
 MAX_CLASSES = 10_000
+NUMBER = "number"  # the class of all rows whose labels are numbers
 
 Finish = Callable[[DataConfig, dict[str, Any], Chosen, Path], dict[str, Any]]
 
@@ -56,15 +57,17 @@ def prepare(
     workers: int | None = None,
     labelled: bool = True,
     finish: Finish | None = None,
+    numbers: bool = False,
 ) -> dict[str, Any]:
     """Read the sources, write the prepared data set into `out`, and return what `dataset.json` says.
 
     The result does not depend on `workers`, the number of processes. With `labelled=False` rows are documents and
-    need no label. `finish` stores what is kept in another way than the kind of data does. Raises DataError where
-    the data is missing, broken beyond `max_quarantined`, or too small to split.
+    need no label; with `numbers=True` labels are numbers, kept as float32, and all rows stand in one class.
+    `finish` stores what is kept in another way than the kind of data does. Raises DataError where the data is
+    missing, broken beyond `max_quarantined`, or too small to split.
     """
     workers, kind = workers or available_threads(), find_kind(config.modality)
-    job = Job([open_source(one, labelled) for one in config.sources], kind.cleaner(config))
+    job = Job([open_source(one, labelled) for one in config.sources], kind.cleaner(config), numbers)
     refuse_empty_folders(config, job)
     selection = choose_rows(job, config, seed, workers)
     if job.cleaner.needs_survey:
@@ -77,12 +80,14 @@ def prepare(
     check_quarantined(config, staged)
     give_back()
     progress.note("looking for copies")
-    about, chosen, labels = account(config, job, selection, staged, seed, out, 2 if labelled else 1)
+    about, chosen, labels = account(
+        config, job, selection, staged, seed, out, 2 if labelled and not numbers else 1
+    )
     give_back()
     about |= (finish or kind.finish)(config, job.cleaner.settled, chosen, out)
     about |= {"told": kind.told(about), "noun": kind.noun, "drawn": kind.drawn}
     give_back()
-    if labelled:
+    if labelled and not numbers:
         about |= review_labels(config, about, chosen, labels, seed, out)
     shutil.rmtree(staging)
     (out / "dataset.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
@@ -102,14 +107,17 @@ def account(
 
     Raises DataError where there are fewer than `least` classes.
     """
-    classes, labels = name_classes(job, staged, least)
+    classes, labels = (one_class if job.numbers else name_classes)(job, staged, least)
     fates = settle(config, staged, labels, classes, job.cleaner.settled)
     classes, labels = without_rare(classes, labels, fates, least)
     chosen = Chosen(staged, fates.kept, choose_splits(config.split, staged, fates.kept, labels, seed))
     check_splits(classes, labels, fates, chosen.split)
     kept = labels[chosen.rows]
     about = describe(config, job, staged, classes, kept, fates, chosen)
-    np.save(out / "labels.npy", kept.astype(np.int64))
+    targets = numbers_of(staged)[chosen.rows] if job.numbers else kept.astype(np.int64)
+    if job.numbers:
+        about["numbers"] = histogram(targets)
+    np.save(out / "labels.npy", targets)
     np.save(out / "ids.npy", staged.ids[chosen.rows])
     np.save(out / "split.npy", chosen.split)
     np.save(out / "sources.npy", staged.sources[chosen.rows])
@@ -149,7 +157,7 @@ def choose_rows(job: Job, config: DataConfig, seed: int, workers: int) -> Select
         return Selection()
     kinds: dict[tuple[str | None, str], int] = {}
     counted = [
-        np.array([kinds.setdefault(row, len(kinds)) for row in rows], np.int32)
+        np.array([kinds.setdefault((None, row[1]) if job.numbers else row, len(kinds)) for row in rows], np.int32)
         for rows in in_order(job, "count", tasks(job, Selection()), workers)
     ]
     groups = np.concatenate([np.empty(0, np.int32), *counted])
@@ -176,6 +184,16 @@ def name_classes(job: Job, staged: Staged, least: int = 2) -> tuple[list[str], N
         only = classes[int(present[0])] if len(present) else "none"
         raise DataError(f"only one class in the data ({only})", "a classifier needs at least two classes")
     return list(classes), labels
+
+
+def one_class(job: Job, staged: Staged, least: int = 1) -> tuple[list[str], NDArray[np.int32]]:
+    """The same where labels are numbers: one class of all rows that have one."""
+    return [NUMBER], np.where(staged.labels == NO_LABEL, NO_LABEL, 0).astype(np.int32)
+
+
+def numbers_of(staged: Staged) -> NDArray[np.float32]:
+    """For each row the number that its label says (N,), not a number where it says none."""
+    return np.array([*map(as_number, staged.names), np.nan], np.float32)[staged.labels]
 
 
 def without_rare(

@@ -38,7 +38,13 @@ def body(context: Context) -> None:
 
     recipe, task = context.recipe, context.task
     about = prepare_data(
-        recipe.data, recipe.seed, context.out, context.progress, labelled=task.labelled, finish=task.finish()
+        recipe.data,
+        recipe.seed,
+        context.out,
+        context.progress,
+        labelled=task.labelled,
+        finish=task.finish(),
+        numbers=task.has_numbers,
     )
     dataset = Dataset(context.out)
     facts = {name: value for name, value in about.items() if name not in NOT_TOLD}
@@ -63,7 +69,9 @@ def some_samples(context: Context, dataset: Dataset) -> list[dict[str, Any]]:
     classes = dataset.about["classes"]
     chosen = take_count(train.labels, train.ids, SHOWN_SAMPLES, context.recipe.seed)
     chosen = chosen[np.argsort(train.labels[chosen], kind="stable")]
-    return [{**dataset.show(int(places[i])), "label": classes[int(train.labels[i])]} for i in chosen]
+    numbers = context.task.has_numbers
+    told = [f"{one:g}" if numbers else classes[int(one)] for one in train.labels[chosen].tolist()]
+    return [{**dataset.show(int(places[i])), "label": label} for i, label in zip(chosen, told, strict=True)]
 
 
 def some_quarantined(context: Context, kind: Kind) -> list[dict[str, Any]]:

@@ -94,6 +94,7 @@ class Task:
     kinds: tuple[str, ...] | None = None  # of data that it takes; None takes all
     head: str = "classes"  # what a network must give; models say which heads they can carry
     labelled = True  # rows without a label are set aside, and classes are counted, split and checked
+    has_numbers = False  # labels are numbers: kept as float32, and not counted, split or checked as classes
     has_classes = True  # targets are classes, which methods may smooth and mix
     has_windows = False  # samples are windows of running text
     sample = "sample"  # what one row of a batch is, in words
