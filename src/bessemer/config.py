@@ -37,16 +37,19 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-NO_EFFECT: dict[str, Any] = {"changes_result": False}  # json_schema_extra of a field that no result depends on
+# json_schema_extra of a field that no result depends on, and of one that changes nothing at its default: a result
+# from before there was such a field is still the right one.
+NO_EFFECT: dict[str, Any] = {"changes_result": False}
+IF_SET: dict[str, Any] = {"changes_result": "if set"}
 
 
 def keyed(settings: BaseModel) -> dict[str, Any]:
     """All values of settings that results depend on: the rest may change without making anything again."""
     result: dict[str, Any] = {}
     for name, field in type(settings).model_fields.items():
-        extra = field.json_schema_extra
-        if not (isinstance(extra, dict) and extra.get("changes_result") is False):
-            value = getattr(settings, name)
+        extra, value = field.json_schema_extra, getattr(settings, name)
+        changes = extra.get("changes_result", True) if isinstance(extra, dict) else True
+        if changes is True or (changes == "if set" and value != field.default):
             result[name] = keyed(value) if isinstance(value, BaseModel) else _keyed_part(value)
     return result
 
@@ -128,6 +131,8 @@ class OneOf:
         return core_schema.no_info_plain_validator_function(validate)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        if not self.names:  # an editor cannot know what strangers take
+            return {"type": "object", "properties": {self.key: {"type": "string"}}, "required": [self.key]}
         schemas = {name: self.find(name).__pydantic_core_schema__ for name in self.names}
         return handler(core_schema.tagged_union_schema(dict(schemas), self.key))
 
@@ -345,7 +350,9 @@ def _chosen(field: FieldInfo, tag: str | int) -> type[BaseModel] | None:
 
 
 def _marks(field: FieldInfo) -> list[OneOf]:
-    return [mark for mark in field.metadata if isinstance(mark, OneOf)]
+    """Of the field itself, or of what its list holds."""
+    inner = [mark for part in get_args(field.annotation) for mark in getattr(part, "__metadata__", ())]
+    return [mark for mark in (*field.metadata, *inner) if isinstance(mark, OneOf)]
 
 
 def _nearest(kind: type[BaseModel], owner: type[BaseModel] | None, path: KeyPath) -> str:

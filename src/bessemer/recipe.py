@@ -64,19 +64,10 @@ class Recipe(Config):
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
         check_task(self)
-        modality = self.data.modality
+        task, modality = find_task(self.task), self.data.modality
         for group, train in (("train", self.train), ("compress.train", self.compress and self.compress.train)):
-            if train and train.mixup > 0 and modality == "text":
-                raise ValueError(f"{group}.mixup mixes numbers, and token ids are names; set it to 0")
-            if train and train.cutmix > 0 and modality != "image":
-                raise ValueError(f"{group}.cutmix pastes parts of images, and this is {modality}; set it to 0")
-            for name in ("label_smoothing", "mixup", "cutmix"):
-                if train and getattr(train, name) > 0 and not find_task(self.task).has_classes:
-                    raise ValueError(f"{group}.{name} changes labels of classes, and there are none; set it to 0")
-            if train and train.resizing and modality != "image":
-                raise ValueError(f"{group}.resizing shrinks images, and this is {modality}; set it to null")
-            if train and train.sequence_warmup and not find_task(self.task).has_windows:
-                raise ValueError(f"{group}.sequence_warmup cuts windows of running text; set it to null")
+            for use in train.uses() if train else ():
+                use.check(group, modality, task)
         self.model.check(self)
         size = (self.data.size[0], self.data.size[1]) if self.data.size else None
         object.__setattr__(self, "augment", resolve(self.augment, find_kind(modality), size))

@@ -23,9 +23,11 @@ from bessemer.task.classify.objective import Classify
 from bessemer.task.language.objective import Language
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit
-from bessemer.train.method_config import BatchWarmupConfig, ResizingConfig, SequenceWarmupConfig
-from bessemer.train.methods.resizing import MULTIPLE, Resizing, resize_images, side_at
-from bessemer.train.methods.sequence_warmup import SequenceWarmup, cut_windows, parts_at
+from bessemer.train.methods.batch_warmup import BatchWarmupConfig
+from bessemer.train.methods.resizing import ResizingConfig
+from bessemer.train.methods.resizing.hooks import MULTIPLE, Resizing, resize_images, side_at
+from bessemer.train.methods.sequence_warmup import SequenceWarmupConfig
+from bessemer.train.methods.sequence_warmup.hooks import SequenceWarmup, cut_windows, parts_at
 
 # --- resizing -------------------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.errors import UsageError
 from bessemer.task.classify.objective import Classify
 from bessemer.train.config import TrainConfig
-from bessemer.train.methods.cutmix import CutMix, choose_box, cutmix
-from bessemer.train.methods.label_smoothing import LabelSmoothing
+from bessemer.train.methods.cutmix.hooks import CutMix, choose_box, cutmix
+from bessemer.train.methods.label_smoothing.hooks import LabelSmoothing
 from bessemer.train.methods.standard import standard_methods
 
 

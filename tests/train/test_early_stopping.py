@@ -16,9 +16,8 @@ from bessemer.data.dataset import Batches, Samples
 from bessemer.errors import UsageError
 from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
-from bessemer.train.early_stopping import should_stop
 from bessemer.train.loop import FitResult, fit
-from bessemer.train.method_config import EarlyStoppingConfig
+from bessemer.train.methods.early_stopping import EarlyStoppingConfig, should_stop
 
 CONFIG = TrainConfig(
     epochs=4,

@@ -15,9 +15,9 @@ from bessemer.model.gpt.network import GPT
 from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit
-from bessemer.train.method_config import LoraConfig
-from bessemer.train.methods.freeze import Freeze, begins, freeze
-from bessemer.train.methods.lora import DOWN, UP, Lora, add_lora, layers_for_lora, merge_lora
+from bessemer.train.methods.freeze.hooks import Freeze, begins, freeze
+from bessemer.train.methods.lora import LoraConfig
+from bessemer.train.methods.lora.hooks import DOWN, UP, Lora, add_lora, layers_for_lora, merge_lora
 from bessemer.train.optimizer import build_optimizer
 
 CONFIG = TrainConfig(

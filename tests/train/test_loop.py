@@ -25,7 +25,7 @@ from bessemer.train.checkpoint import TrainState, load_checkpoint
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import FitResult, fit
 from bessemer.train.methods import Method
-from bessemer.train.methods.ema import Ema
+from bessemer.train.methods.ema.hooks import Ema
 from bessemer.train.methods.standard import standard_methods
 
 EPOCH = 3  # steps

@@ -11,9 +11,9 @@ from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.data.order import key
 from bessemer.task.classify.objective import Classify
 from bessemer.train.methods import Method
-from bessemer.train.methods.ema import Ema, ema
-from bessemer.train.methods.label_smoothing import LabelSmoothing, label_smoothing
-from bessemer.train.methods.mixup import Mixup, mixup
+from bessemer.train.methods.ema.hooks import Ema, ema
+from bessemer.train.methods.label_smoothing.hooks import LabelSmoothing, label_smoothing
+from bessemer.train.methods.mixup.hooks import Mixup, mixup
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.errors import UsageError
 from bessemer.task.classify.objective import Classify
 from bessemer.train.config import TrainConfig
-from bessemer.train.method_config import SelectiveConfig
-from bessemer.train.methods.selective import Selective, select_hardest
+from bessemer.train.methods.selective import SelectiveConfig
+from bessemer.train.methods.selective.hooks import Selective, select_hardest
 
 HALF = SelectiveConfig(keep=0.5, start=0.2, end=0.8)
 

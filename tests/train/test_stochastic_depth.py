@@ -16,7 +16,13 @@ from bessemer.data.order import uniform
 from bessemer.errors import UsageError
 from bessemer.model.contract import set_packing
 from bessemer.model.gpt.network import GPT
-from bessemer.train.methods.stochastic_depth import TAG, StochasticDepth, linear_rates, stochastic_depth
+from bessemer.train.methods.stochastic_depth.hooks import (
+    TAG,
+    StochasticDepth,
+    factors_of,
+    linear_rates,
+    scale_samples,
+)
 
 SEED, STEP, FIRST = 7, 3, 8
 
@@ -63,9 +69,9 @@ class Residual(nn.Module):
         return x + self.second(x)
 
 
-def test_the_function_scales_what_stays_and_empties_the_rest() -> None:
+def test_factors_scale_what_stays_and_empty_the_rest() -> None:
     branch = torch.arange(1.0, 7).reshape(3, 2)
-    dropped = stochastic_depth(branch, torch.tensor([True, False, True]), 0.5)
+    dropped = scale_samples(branch, factors_of(torch.tensor([True, False, True]), 0.5))
     assert dropped.tolist() == [[2, 4], [0, 0], [10, 12]]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from bessemer.data.config import AugmentConfig
 from bessemer.recipe import Recipe
+from bessemer.train.methods.methods import METHODS, find_method
 
 Values = dict[str, Any]
 INSTEAD = {"muon": "adamw", "schedule_free_sgd": "sgd", "schedule_free_adamw": "adamw"}
@@ -94,24 +95,13 @@ def _another_optimizer(prefix: str) -> Switch:
 
 TRAINING: Mapping[str, Switch] = {
     "augmentation": Switch(("augment",), _no_augmentation),
-    "label smoothing": to({"train.label_smoothing": 0.0}),
-    "mixup": to({"train.mixup": 0.0}),
-    "cutmix": to({"train.cutmix": 0.0}),
-    "averaged weights (EMA)": to({"train.ema": 0.0}),
+    **{method.name: to({f"train.{key}": method.off}) for key, method in METHODS.items()},
     "learning-rate schedule": Switch(("train.schedule.name",), _constant_rate),
     "learning-rate warm-up": Switch(("train.schedule.warmup",), _no_warmup),
     "weight decay": to({"train.optimizer.weight_decay": 0.0}),
     "L1": to({"train.optimizer.l1": 0.0}),
     "gradient clipping": to({"train.clip": 0.0}),
     "dropout": to({"model.dropout": 0.0}),
-    "stochastic depth": to({"train.stochastic_depth": 0.0}),
-    "progressive resizing": to({"train.resizing": None}),
-    "sequence-length warm-up": to({"train.sequence_warmup": None}),
-    "batch-size warm-up": to({"train.batch_warmup": None}),
-    "selective back-propagation": to({"train.selective": None}),
-    "frozen layers": to({"train.freeze": []}),
-    "LoRA": to({"train.lora": None}),
-    "early stopping": to({"train.early_stopping": None}),
     "muon": _another_optimizer("muon"),
     "schedule-free": _another_optimizer("schedule_free"),
     "bf16": to({"train.precision": "fp32"}),
@@ -139,6 +129,7 @@ NO_TECHNIQUE: Mapping[str, tuple[str, ...]] = {
     "without it a step may not fit into memory": ("train.accumulate", "train.memory"),
     "what keeps a run safe, or the same on any machine": ("train.guard", "train.ghost_batch"),
     "what is asked of compression": ("compress.contract", "compress.search", "compress.prefer"),
+    "named by the recipe itself, which techniques_of looks at": ("train.methods",),
     "known to bessemer.ledger.trials": ("compress.ladder", "compress.candidates", "compress.formats"),
     "training of candidates, whose techniques are not looked at one by one": ("compress.train",),
 }
@@ -147,9 +138,27 @@ NO_TECHNIQUE: Mapping[str, tuple[str, ...]] = {
 # --- a recipe without one --------------------------------------------------------------------------------
 
 
+def techniques_of(recipe: Recipe) -> dict[str, Switch]:
+    """What can be switched off in a training by this recipe: ours, and the strangers' methods that it names."""
+    strangers = {find_method(one.name).name for one in recipe.train.methods}
+    return {**TRAINING, **{name: _without_stranger(name) for name in sorted(strangers)}}
+
+
+def _without_stranger(name: str) -> Switch:
+    """A recipe's list of methods but for those of this name."""
+
+    def off(recipe: Recipe) -> Values:
+        kept = [one for one in recipe.train.methods if find_method(one.name).name != name]
+        used = len(kept) < len(recipe.train.methods)
+        return {"train.methods": [one.model_dump() for one in kept]} if used else {}
+
+    return Switch(("train.methods",), off)
+
+
 def without(recipe: Recipe, name: str) -> Recipe | None:
     """The recipe with a technique switched off, or None where it does not use it."""
-    off = (TRAINING.get(name) or COMPRESSION[name]).off(recipe)
+    switch = techniques_of(recipe).get(name) or COMPRESSION.get(name)
+    off = switch.off(recipe) if switch else {}
     return changed(recipe, off) if off else None
 
 
@@ -165,9 +174,9 @@ def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     return Recipe.model_validate(every)
 
 
-def used(recipe: Recipe, table: Mapping[str, Switch] = TRAINING) -> dict[str, Recipe]:
-    """For each technique that the recipe uses, the recipe without it."""
-    found = {name: without(recipe, name) for name in table}
+def used(recipe: Recipe) -> dict[str, Recipe]:
+    """For each technique of training that the recipe uses, the recipe without it."""
+    found = {name: without(recipe, name) for name in techniques_of(recipe)}
     return {name: other for name, other in found.items() if other is not None}
 
 

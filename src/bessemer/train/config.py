@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
-from bessemer.config import NO_EFFECT, Config
+from bessemer.config import IF_SET, NO_EFFECT, Config
 from bessemer.errors import UsageError
 from bessemer.train.memory.config import MemoryConfig
-from bessemer.train.method_config import (
-    BatchWarmupConfig,
-    EarlyStoppingConfig,
-    LoraConfig,
-    ResizingConfig,
-    SelectiveConfig,
-    SequenceWarmupConfig,
-)
+from bessemer.train.methods.batch_warmup import BatchWarmupConfig
+from bessemer.train.methods.methods import METHODS, StrangersMethod, find_method
+from bessemer.train.methods.selective import SelectiveConfig
+from bessemer.train.methods.technique import Use
 from bessemer.train.optimizer_config import SCHEDULE_FREE, OptimizerConfig, ScheduleConfig
 
 
@@ -30,8 +26,8 @@ class GuardConfig(Config):
     )
 
 
-class TrainConfig(Config):
-    """One training run."""
+class _Start(Config):
+    """What stands in front of the methods."""
 
     epochs: float = Field(20, gt=0)
     batch_size: int = Field(256, ge=1)
@@ -40,29 +36,27 @@ class TrainConfig(Config):
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     clip: float = Field(0.0, ge=0, description="longest global norm of the gradients; 0 is off")
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution; 0 is off")
-    cutmix: float = Field(
-        0.0, ge=0, description="alpha of the Beta distribution, of images; 0 is off; with mixup it comes first"
-    )
-    ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights; 0 is off")
-    stochastic_depth: float = Field(
-        0.0, ge=0, lt=1, description="chance of the last block to be left out, less for those before; 0 is off"
-    )
-    resizing: ResizingConfig | None = Field(None, description="smaller images early in training; null is off")
-    sequence_warmup: SequenceWarmupConfig | None = Field(
-        None, description="shorter windows of running text early in training; null is off"
-    )
-    batch_warmup: BatchWarmupConfig | None = Field(
-        None, description="smaller batches early in training; null is off"
-    )
-    selective: SelectiveConfig | None = Field(
-        None, description="learn from the samples with the largest losses alone; null is off"
-    )
-    freeze: list[str] = Field([], description="beginnings of names of layers that stay as they are")
-    lora: LoraConfig | None = Field(None, description="train low-rank changes of linear layers; null trains all")
-    early_stopping: EarlyStoppingConfig | None = Field(
-        None, description="end where validation no longer gains; null trains to the end"
+
+
+def _with_methods() -> type[_Start]:
+    fields: dict[str, Any] = {key: (one.setting, one.default) for key, one in METHODS.items()}
+    return create_model("_Methods", __base__=_Start, **fields)
+
+
+if TYPE_CHECKING:
+    _Methods = _Start
+else:
+    _Methods = _with_methods()
+
+
+class TrainConfig(_Methods):
+    """One training run."""
+
+    methods: list[StrangersMethod] = Field(
+        [],
+        description="methods of your own by their dotted paths, such as [{name: mine.NOISE, strength: 0.1}]; they "
+        "run behind ours, but before averages",
+        json_schema_extra=IF_SET,
     )
     memory: MemoryConfig = MemoryConfig()
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto measures which is faster here")
@@ -92,8 +86,6 @@ class TrainConfig(Config):
         name = self.optimizer.name
         if name in SCHEDULE_FREE and self.schedule.name != "constant":
             raise ValueError(f"{name} needs a rate that does not fall; set schedule.name to constant")
-        if name in SCHEDULE_FREE and self.ema > 0:
-            raise ValueError(f"{name} averages weights already; set ema to 0")
         return self
 
     @model_validator(mode="after")
@@ -105,17 +97,8 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _methods_fit(self) -> TrainConfig:
-        if self.batch_size % self.growth:
-            problem = f"batch_size ({self.batch_size}) cannot be halved batch_warmup.doublings times"
-            raise ValueError(f"{problem}; make it a multiple of {self.growth}")
-        whole = self.growth * self.accumulate * self.block
-        if (self.selective or (self.batch_warmup and self.accumulate > 1)) and self.batch_size % whole:
-            problem = f"batch_size ({self.batch_size}) does not give whole groups of {self.block} samples"
-            raise ValueError(f"{problem}; make it a multiple of {whole}, or lower ghost_batch")
-        if self.selective and self.guard.spike is not None:
-            raise ValueError("selective makes the loss jump, which guard.spike takes for a fault; set one to null")
-        if self.resizing and self.sequence_warmup:
-            raise ValueError("resizing is for images, sequence_warmup for running text; set one of them to null")
+        for use in self.uses():
+            use.technique.refuse(use.value, self)
         return self
 
     @model_validator(mode="after")
@@ -124,15 +107,34 @@ class TrainConfig(Config):
             raise ValueError("compiled code keeps activations in its own way; set compile to false, or memory off")
         return self
 
+    def setting(self, key: str) -> Any:
+        """The value of a method's key."""
+        return getattr(self, key)
+
+    def uses(self) -> list[Use]:
+        """The methods that are switched on, in the order in which they go together."""
+        values = [Use(key, one, self.setting(key)) for key, one in METHODS.items()]
+        ours = [use for use in values if use.value != use.technique.off]
+        return ours + [Use(f"methods: {one.name}", find_method(one.name), one) for one in self.methods]
+
     @property
     def growth(self) -> int:
         """How many times as large as the first batch the last one is."""
-        return int(2**self.batch_warmup.doublings) if self.batch_warmup else 1
+        warmup: BatchWarmupConfig | None = self.setting("batch_warmup")
+        return warmup.growth if warmup else 1
 
     @property
     def block(self) -> int:
         """Samples that must come to one process and micro-batch together."""
-        return self.ghost_batch * (self.selective.fraction.denominator if self.selective else 1)
+        selective: SelectiveConfig | None = self.setting("selective")
+        return self.ghost_batch * (selective.fraction.denominator if selective else 1)
+
+    def check_groups(self) -> None:
+        """Raises ValueError where the first batch has no whole groups of samples for each micro-batch."""
+        whole = self.growth * self.accumulate * self.block
+        if self.batch_size % whole:
+            problem = f"batch_size ({self.batch_size}) does not give whole groups of {self.block} samples"
+            raise ValueError(f"{problem}; make it a multiple of {whole}, or lower ghost_batch")
 
     def check_processes(self, processes: int, group: str = "train") -> None:
         """Raises UsageError where so many processes would not get whole groups of samples."""

@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from bessemer.data.dataset import Batch, Batches
-from bessemer.data.order import doubling_phases
 from bessemer.errors import StoppedError, UsageError
 from bessemer.model.layers import set_ghost
 from bessemer.parallel.agree import any_ranks, from_main
@@ -22,7 +21,6 @@ from bessemer.task.task import Objective
 from bessemer.train.clock import Clock
 from bessemer.train.config import TrainConfig
 from bessemer.train.curve import Validate, record, tell, use_result
-from bessemer.train.early_stopping import gains_no_more
 from bessemer.train.execution import (
     Execution,
     choose_execution,
@@ -34,7 +32,9 @@ from bessemer.train.guard import Guard, check_ranks
 from bessemer.train.memory.heap import freed_memory_kept
 from bessemer.train.memory.limit import limit_memory
 from bessemer.train.methods import Method
-from bessemer.train.methods.standard import prepare_methods, standard_methods
+from bessemer.train.methods.batch_warmup import growing
+from bessemer.train.methods.early_stopping import gains_no_more
+from bessemer.train.methods.standard import averages_last, prepare_methods, standard_methods
 from bessemer.train.optimizer import build_optimizer
 from bessemer.train.precision import choose_precision
 from bessemer.train.resume import newest_state, restore, resume, state_of
@@ -90,10 +90,10 @@ def fit(
             f"the batches hold {batches.order.batch_size} samples, but config.batch_size is {config.batch_size}"
         )
         raise UsageError(problem, "make both the same")
-    if config.early_stopping and validate is None:
+    if config.setting("early_stopping") and validate is None:
         raise UsageError("early_stopping needs validations", "pass `validate`, or set early_stopping to None")
     config.check_processes(runtime.world)
-    batches = _growing(batches, config)
+    batches = growing(batches, config)
     training = _set_up(model, task, batches, config, methods, seed, runtime, precision)
     try:
         guard = Guard(config.guard, work / "guard.json" if work else None, runtime.is_main)
@@ -118,14 +118,6 @@ def fit(
     )
 
 
-def _growing(batches: Batches, config: TrainConfig) -> Batches:
-    """The batches, smaller ones first where the settings say so."""
-    if config.batch_warmup is None:
-        return batches
-    samples = config.batch_warmup.until * config.epochs * batches.order.n
-    return batches.growing(doubling_phases(samples, config.batch_size, config.batch_warmup.doublings))
-
-
 def _take_steps(
     training: Training,
     batches: Batches,
@@ -141,7 +133,7 @@ def _take_steps(
 ) -> None:
     """All steps from `start` on, with checkpoints, the learning curve and a clean stop on signals."""
     runtime = training.runtime
-    if start == training.steps or gains_no_more(history, training.config.early_stopping, higher_is_better):
+    if start == training.steps or gains_no_more(history, training.config, higher_is_better):
         return  # as decided before it was saved
     progress.begin(label, start)
     with stop_signals() as stop:
@@ -160,9 +152,7 @@ def _take_steps(
             tell(history, step, progress, label)
             progress.step(label, step, training.steps, clock.line(step, training.steps, loss))
             due = saver.is_due() and loss is not None  # in bad times the checkpoint before is the better one
-            ended = gains_no_more(
-                history, training.config.early_stopping, higher_is_better
-            )  # rank 0, which validates, says so
+            ended = gains_no_more(history, training.config, higher_is_better)  # rank 0, which validates, says so
             due, stopping, ended = any_ranks([due, stop.is_set(), ended], runtime)
             if due or stopping or ended or step == training.steps:
                 check_ranks(training, step)  # so what is saved is what all ranks hold
@@ -230,8 +220,7 @@ def _set_up(
     model.to(runtime.device).train()
     set_ghost(model, config.ghost_batch)
     steps = batches.order.steps(config.epochs)
-    every = [*standard_methods(config, task, seed, steps), *methods]
-    every.sort(key=lambda method: method.averages)  # averages see what all others have made of the weights
+    every = averages_last([*standard_methods(config, task, seed, steps), *methods])
     prepare_methods(every, model)
     return Training(
         model=model,

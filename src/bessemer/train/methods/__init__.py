@@ -1,16 +1,22 @@
 """Training methods: plain functions, and the hooks that put them into a run.
 
-A method has any of five hooks, called in the recipe's order: `prepare(model)` once, `batch(batch)` on a rank's
-share of a batch, `before_forward(batch)` and `loss(loss, outputs, batch)` around the forward pass of each
-micro-batch of it, `after_step(model, step)` after the optimizer. One that keeps averages also has `state()` and
+A method is one folder, listed in `methods.METHODS`. Its first file says what it is to a recipe (a `Technique`);
+`hooks.py` beside it says what it does in a run.
+
+It has any of five hooks, called in the order of METHODS: `prepare(model)` once, `batch(batch)` on a rank's share
+of a batch, `before_forward(batch)` and `loss(loss, outputs, batch)` around the forward pass of each micro-batch of
+it, `after_step(model, step)` after the optimizer. One that keeps averages also has `state()` and
 `load_state(tensors)`; one that holds on to the model lets go in `release()`.
 """
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
-from bessemer.data.dataset import Batch
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from bessemer.data.dataset import Batch
 
 
 class Method:

@@ -1,4 +1,4 @@
-"""The methods that settings switch on, in the one order in which they go together."""
+"""From the settings of a run to the hooks of its methods."""
 
 from __future__ import annotations
 
@@ -7,61 +7,34 @@ from collections.abc import Sequence
 from torch import nn
 
 from bessemer.errors import UsageError
-from bessemer.task.classify.objective import Classify
 from bessemer.task.task import Objective
 from bessemer.train.config import TrainConfig
 from bessemer.train.memory.method import ActivationMemory
 from bessemer.train.methods import Method
-from bessemer.train.methods.cutmix import CutMix
-from bessemer.train.methods.ema import Ema
-from bessemer.train.methods.freeze import Freeze
-from bessemer.train.methods.label_smoothing import LabelSmoothing
-from bessemer.train.methods.lora import Lora
-from bessemer.train.methods.mixup import Mixup
-from bessemer.train.methods.resizing import Resizing
-from bessemer.train.methods.selective import Selective
-from bessemer.train.methods.sequence_warmup import SequenceWarmup
-from bessemer.train.methods.stochastic_depth import StochasticDepth
+from bessemer.train.methods.technique import Setup, SoftTargets, Use
 
 
 def standard_methods(config: TrainConfig, task: Objective, seed: int, steps: int) -> list[Method]:
-    """What trains comes first, then what changes inputs, what chooses samples, what changes targets, averages."""
-    methods: list[Method] = []
-    if config.freeze:
-        methods.append(Freeze(config.freeze))
-    if config.lora:
-        methods.append(Lora(config.lora, seed))
-    if config.stochastic_depth > 0:
-        methods.append(StochasticDepth(config.stochastic_depth, seed))
-    if config.resizing:
-        methods.append(Resizing(config.resizing, steps))
-    if config.sequence_warmup:
-        methods.append(SequenceWarmup(config.sequence_warmup, steps))
-    if config.selective:  # before targets are mixed, so that a large loss tells of one sample
-        methods.append(Selective(config.selective, task, config.ghost_batch, steps))
-    methods += _of_labels(config, task, seed)
+    """The methods that settings switch on: those of METHODS in its order, strangers' ones, and what averages."""
+    setup = Setup(task, config.ghost_batch, seed, steps)
+    methods = [method for use in config.uses() if (method := _built(use, setup)) is not None]
     if config.memory.changes_layers:  # behind those that put other layers in place
         methods.append(ActivationMemory(config.memory))
-    if config.ema > 0:  # last, so that it averages what the others have made of the weights
-        methods.append(Ema(config.ema))
-    return methods
+    return averages_last(methods)
 
 
-def _of_labels(config: TrainConfig, task: Objective, seed: int) -> list[Method]:
-    """Methods that change the labels of classes."""
-    methods: list[Method] = []
-    if not (config.label_smoothing > 0 or config.cutmix > 0 or config.mixup > 0):
-        return methods
-    if not isinstance(task, Classify):
-        problem = f"smoothing, cutmix and mixup change labels of classes, which {type(task).__name__} has not"
-        raise UsageError(problem, "set train.label_smoothing, train.cutmix and train.mixup to 0")
-    if config.label_smoothing > 0:
-        methods.append(LabelSmoothing(config.label_smoothing, task))
-    if config.cutmix > 0:  # before mixup, while pixels still have 8 bits
-        methods.append(CutMix(config.cutmix, task, config.ghost_batch, seed))
-    if config.mixup > 0:
-        methods.append(Mixup(config.mixup, task, config.ghost_batch, seed))
-    return methods
+def averages_last(methods: Sequence[Method]) -> list[Method]:
+    """The methods in their order, but averages see what all others have made of the weights."""
+    return sorted(methods, key=lambda method: method.averages)
+
+
+def _built(use: Use, setup: Setup) -> Method | None:
+    if use.technique.build is None:
+        return None
+    if use.technique.needs_classes and not isinstance(setup.objective, SoftTargets):
+        problem = f"{use.key} changes labels of classes, which {type(setup.objective).__name__} has not"
+        raise UsageError(problem, f"train.{use.key}: {use.remedy}")
+    return use.technique.build(use.value, setup)
 
 
 def prepare_methods(methods: Sequence[Method], model: nn.Module) -> None:

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from bessemer.data.dataset import Batch
 from bessemer.data.order import key
-from bessemer.task.classify.objective import Classify
 from bessemer.train.methods import Method
+from bessemer.train.methods.technique import SoftTargets
 
 
 def mixup(images: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,7 +34,7 @@ class Mixup(Method):
 
     name = "mixup"
 
-    def __init__(self, alpha: float, task: Classify, group: int, seed: int) -> None:
+    def __init__(self, alpha: float, task: SoftTargets, group: int, seed: int) -> None:
         self.alpha = alpha
         self.task = task
         self.group = group

@@ -15,8 +15,8 @@ from torch import Tensor
 from bessemer.data.dataset import Batch
 from bessemer.data.order import key
 from bessemer.errors import UsageError
-from bessemer.task.classify.objective import Classify
 from bessemer.train.methods import Method
+from bessemer.train.methods.technique import SoftTargets
 
 Box = tuple[int, int, int, int]
 
@@ -47,7 +47,7 @@ class CutMix(Method):
 
     name = "cutmix"
 
-    def __init__(self, alpha: float, task: Classify, group: int, seed: int) -> None:
+    def __init__(self, alpha: float, task: SoftTargets, group: int, seed: int) -> None:
         self.alpha = alpha
         self.task = task
         self.group = group

@@ -26,9 +26,9 @@ from bessemer.train.methods import Method
 TAG = 0x5D  # keeps these draws apart from those of others
 
 
-def stochastic_depth(branch: Tensor, kept: Tensor, rate: float) -> Tensor:
-    """What a residual branch (B, ...) gives where it is `kept` (B,), scaled by 1 / (1 − rate); zero elsewhere."""
-    return scale_samples(branch, kept / (1 - rate))
+def factors_of(kept: Tensor, rate: float) -> Tensor:
+    """What each sample's branch is multiplied by: 1 / (1 − rate) where it is `kept` (B,), 0 elsewhere."""
+    return kept.to(torch.float32) / (1 - rate)
 
 
 def scale_samples(x: Tensor, factors: Tensor, documents: Tensor | None = None) -> Tensor:
@@ -83,7 +83,7 @@ class StochasticDepth(Method):
         places = np.arange(batch.first, batch.first + len(batch.inputs), dtype=np.uint64)
         for number, (name, rate) in enumerate(self.rates.items()):
             kept = torch.from_numpy(uniform(places, self.seed, batch.step, TAG, number) >= rate)
-            self.factors[name] = (kept.to(torch.float32) / (1 - rate)).to(batch.inputs.device)
+            self.factors[name] = factors_of(kept, rate).to(batch.inputs.device)
 
     def after_step(self, model: nn.Module, step: int) -> None:
         self.factors.clear()  # a forward pass outside a step keeps every branch

@@ -8,9 +8,22 @@ behind the best one. The best ones themselves would be another copy of the weigh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bessemer.train.method_config import EarlyStoppingConfig
+from pydantic import Field
+
+from bessemer.config import Config
+from bessemer.train.methods.technique import Technique
+
+if TYPE_CHECKING:
+    from bessemer.train.config import TrainConfig
+
+
+class EarlyStoppingConfig(Config):
+    """Training ends where validation no longer gains."""
+
+    patience: int = Field(3, ge=1, description="validations without a gain; a run has about ten")
+    gain: float = Field(0.0, ge=0, description="a validation must be better than the best one by more than this")
 
 
 def should_stop(
@@ -32,8 +45,14 @@ def should_stop(
     return waited >= patience
 
 
-def gains_no_more(
-    history: Sequence[Mapping[str, Any]], settings: EarlyStoppingConfig | None, higher_is_better: bool = True
-) -> bool:
+def gains_no_more(history: Sequence[Mapping[str, Any]], train: TrainConfig, higher_is_better: bool = True) -> bool:
     """Whether early stopping is on and ends the run here."""
+    settings: EarlyStoppingConfig | None = train.setting("early_stopping")
     return settings is not None and should_stop(history, settings.patience, settings.gain, higher_is_better)
+
+
+METHOD = Technique(
+    name="early stopping",
+    setting=EarlyStoppingConfig | None,
+    default=Field(None, description="end where validation no longer gains; null trains to the end"),
+)

@@ -19,9 +19,9 @@ from torch.utils.hooks import RemovableHandle
 
 from bessemer.data.order import key
 from bessemer.errors import UsageError
-from bessemer.train.method_config import LoraConfig
 from bessemer.train.methods import Method
-from bessemer.train.methods.freeze import begins
+from bessemer.train.methods.freeze.hooks import begins
+from bessemer.train.methods.lora import LoraConfig
 
 DOWN, UP = "lora_down", "lora_up"
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from torch import Tensor
 
 from bessemer.data.dataset import Batch
-from bessemer.task.classify.objective import Classify
 from bessemer.train.methods import Method
+from bessemer.train.methods.technique import SoftTargets
 
 
 def label_smoothing(targets: Tensor, smoothing: float) -> Tensor:
@@ -21,7 +21,7 @@ class LabelSmoothing(Method):
 
     name = "label_smoothing"
 
-    def __init__(self, smoothing: float, task: Classify) -> None:
+    def __init__(self, smoothing: float, task: SoftTargets) -> None:
         self.smoothing = smoothing
         self.task = task
 

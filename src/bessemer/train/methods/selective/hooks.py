@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from bessemer.data.dataset import Batch
 from bessemer.errors import UsageError
 from bessemer.task.task import Objective
-from bessemer.train.method_config import SelectiveConfig
 from bessemer.train.methods import Method
+from bessemer.train.methods.selective import SelectiveConfig
 
 
 def select_hardest(losses: Tensor, keep: int, block: int) -> Tensor:

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from bessemer.data.dataset import Batch
 from bessemer.errors import UsageError
-from bessemer.train.method_config import ResizingConfig
 from bessemer.train.methods import Method
+from bessemer.train.methods.resizing import ResizingConfig
 
 MULTIPLE = 4  # sides that a network can halve twice without a rest
 

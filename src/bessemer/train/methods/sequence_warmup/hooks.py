@@ -14,8 +14,8 @@ from torch import Tensor
 
 from bessemer.data.dataset import Batch
 from bessemer.errors import UsageError
-from bessemer.train.method_config import SequenceWarmupConfig
 from bessemer.train.methods import Method
+from bessemer.train.methods.sequence_warmup import SequenceWarmupConfig
 
 
 def cut_windows(tokens: Tensor, parts: int) -> Tensor:
