@@ -386,6 +386,8 @@ def schema_keys(schema: dict[str, Any], group: dict[str, Any], prefix: str = "")
             if "$ref" in option:
                 inner = schema["$defs"][option["$ref"].rpartition("/")[2]]
                 keys |= schema_keys(schema, inner, f"{prefix}{name}.")
+            elif "properties" in option:
+                keys |= schema_keys(schema, option, f"{prefix}{name}.")
     return keys
 
 

@@ -140,7 +140,7 @@ class OneOf:
         name = value.get(self.key) if isinstance(value, dict) else None
         choices: dict[Any, CoreSchema] = dict.fromkeys(self.names, core_schema.any_schema())
         try:
-            chosen = self.choice(name)
+            chosen = self.choice(name) if self.names or not isinstance(name, str) else self.find(name)
         except UsageError as error:
             told = PydanticCustomError("value_error", "{told}", {"told": f"{error.problem}; {error.remedy}"})
             raise ValidationError.from_exception_data(

@@ -1,9 +1,11 @@
-"""Tasks, networks and steps of strangers, named by dotted path: check, run, report and predict like our own."""
+"""What strangers wrote, named by dotted path: check, run, report and predict like our own."""
 
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from typer.testing import CliRunner
 import bessemer as bs
 from bessemer.cli import app
 from bessemer.config import modules_beside
-from bessemer.data.dataset import Dataset
+from bessemer.data.dataset import Batch, Dataset
 from bessemer.errors import RecipeError
 from bessemer.pipeline import Run
 from bessemer.recipe import load_recipe
@@ -23,16 +25,32 @@ RECIPE = HERE / "recipe.yaml"
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return bs.run(RECIPE, tmp_path_factory.mktemp("outside") / "run")
+def noisy_steps() -> list[int]:
+    """Steps at which the hook of the stranger's method was called."""
+    return []
 
 
-def test_a_recipe_may_name_a_task_a_network_and_steps_of_its_own() -> None:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, noisy_steps: list[int]) -> Run:
+    with modules_beside(HERE), pytest.MonkeyPatch.context() as patch:
+        noise = import_module("noise")
+        hook = noise.Noise.batch
+
+        def watched(self: Any, batch: Batch) -> Batch:
+            noisy_steps.append(batch.step)
+            return hook(self, batch)
+
+        patch.setattr(noise.Noise, "batch", watched)
+        return bs.run(RECIPE, tmp_path_factory.mktemp("outside") / "run")
+
+
+def test_a_recipe_may_name_what_is_its_own() -> None:
     done = CliRunner().invoke(app, ["check", str(RECIPE)])
     assert done.exit_code == 0, done.output
     assert "grades.Ordinal" in done.output
     assert "nets.Small" in done.output
     assert "steps.Coarse" in done.output
+    assert "noise.NOISE" in done.output
 
 
 def test_the_contract_speaks_of_the_strangers_measure(finished: Run) -> None:
@@ -44,6 +62,11 @@ def test_the_contract_speaks_of_the_strangers_measure(finished: Run) -> None:
     before, after = (report["metrics"][role]["distance"]["value"] for role in ("parent", "shipped"))
     assert report["contract"]["verdict"][0]["value"] == pytest.approx(after - before)
     assert report["ledger"][0]["technique"] == "coarse weights"
+
+
+def test_the_hooks_of_the_strangers_method_ran_at_every_step(finished: Run, noisy_steps: list[int]) -> None:
+    last = finished.report["curves"]["parent"][-1]["step"]
+    assert set(noisy_steps) == set(range(last))  # and not when candidates were trained
 
 
 def test_page_and_card_tell_it_in_its_words(finished: Run) -> None:
@@ -90,6 +113,8 @@ def test_predict_says_what_the_task_says(finished: Run, tmp_path: Path) -> None:
         ("model.name", "nets.Large", "nets has no 'Large'"),
         ("model.depth", 3, "depth: unknown key"),
         ("train.mixup", 0.2, "train.mixup changes labels of classes"),
+        ("train.methods", [{"name": "noise.NOISES"}], "noise has no 'NOISES'"),
+        ("train.methods", [{"name": "noise.NOISE", "deviatoin": 3.0}], r"methods\.0\.deviatoin: unknown key"),
         ("compress.candidates", [[{"step": "steps.Made"}]], "is no step of compression"),
         ("compress.candidates", [[{"step": "steps.Coarse", "level": 3}]], "level"),
     ],

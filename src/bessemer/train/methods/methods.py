@@ -42,6 +42,8 @@ METHODS: dict[str, Technique] = {
 
 def find_method(path: str) -> Technique:
     """A stranger's method by its dotted path; raises UsageError where there is none."""
+    if path in METHODS:
+        raise UsageError(f"{path!r} is a method of our own", f"set train.{path}")
     found = load_dotted(path, "training method")
     if not isinstance(found, Technique):
         remedy = "name a value of bessemer.train.methods.technique.Technique"
