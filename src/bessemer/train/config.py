@@ -43,7 +43,7 @@ def _with_methods() -> type[_Start]:
     return create_model("_Methods", __base__=_Start, **fields)
 
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a type checker sees no fields that come from a table: ask `setting` for them
     _Methods = _Start
 else:
     _Methods = _with_methods()
