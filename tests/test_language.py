@@ -118,12 +118,13 @@ def test_the_page_the_terminal_and_the_card_tell_of_bits_and_not_of_classes(fini
 
 
 def test_continuations_are_of_test_documents(finished: Run) -> None:
-    shown = finished.report["continuations"]
+    (block,) = finished.report["sections"]["continuations"]["blocks"]
+    shown = block["passages"]
     assert len(shown) == 4
     texts = dict(zip(*[[*map(str, row)] for row in _named(prepared(finished))], strict=True))
     for one in shown:
-        assert texts[one["path"]].startswith(one["prompt"] + one["document"][:20])
-        assert one["model"] or one["ended"]
+        assert texts[one["path"]].startswith(one["start"] + one["rest"][:20])
+        assert one["added"] or one["ended"]
 
 
 def _named(data: Dataset) -> tuple[list[str], list[str]]:

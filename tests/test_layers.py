@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -165,6 +166,16 @@ def test_no_room_but_its_own_names_a_task_or_its_measures():
     assert found - SAID - OF_LABELS == set()
 
 
+PARTS_OF_A_TASK = {"confusion", "mistakes", "continuations", "class_counts", "stream_tokens", "text_bytes"}
+
+
+def test_no_renderer_knows_a_part_that_only_some_tasks_hand_over():
+    for file in (ROOT / "report").iterdir():
+        if file.suffix in (".py", ".j2", ".css"):
+            words = set(re.findall(r"[a-z_]+", file.read_text(encoding="utf-8")))
+            assert words & PARTS_OF_A_TASK == set(), file.name
+
+
 def test_a_word_of_a_task_is_found():
     assert words_said("if recipe.task == 'language':\n    row['accuracy'] = 1") == {"language", "accuracy"}
 
@@ -182,15 +193,22 @@ TAKEN = {
     ("task/language/task.py", "text"),
     ("task/language/starter.py", "text"),
 }
+SHOWN_AS = ("image", "text")
 # Keys of facts: a sample is shown as a picture or in words, whatever it is.
 SHOWN = {
     (file, word)
-    for file in ("data/dataset.py", "stages/prepare.py", "report/prepared.py", "report/html.py")
-    for word in ("image", "text")
+    for file in ("data/dataset.py", "stages/prepare.py", "task/classify/telling.py")
+    for word in SHOWN_AS
 }
+# Keys of a sample that is shown, and the block of words.
+RENDERED = {(f"report/{file}.py", word) for file in ("samples", "sections", "card", "html") for word in SHOWN_AS}
 EARLIER = {("data/readers.py", "image")}  # an exported folder of an earlier version names no kind
-METHODS = {("recipe.py", "image"), ("recipe.py", "text")}  # training methods that suit one kind
-RENDERED = {("report/facts.py", "image"), ("report/prepared.py", "audio")}  # reports of an earlier version
+METHODS = {  # training methods that suit one kind say so
+    ("train/methods/cutmix/__init__.py", "image"),
+    ("train/methods/resizing/__init__.py", "image"),
+    ("train/methods/mixup/__init__.py", "text"),
+    ("train/methods/sequence_warmup/__init__.py", "text"),
+}
 
 
 def test_no_room_but_its_own_names_a_kind_of_data():

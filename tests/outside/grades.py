@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bessemer.report.blocks import Column, Section, Table
 from bessemer.report.units import Measure, Unit
 from bessemer.task.task import Lesson, Task
 
@@ -55,6 +56,13 @@ class Ordinal(Task):
         middle = int(np.median(dataset.split("train").labels))
         off = float(np.abs(dataset.split("test").labels - middle).mean())
         return {"name": "always the middle grade", "metrics": {"distance": {"value": off}}, "also": []}
+
+    def sections(self, shown: Any) -> dict[str, Section]:
+        grades, off = shown.dataset.about["classes"], shown.records["off"]
+        truth = shown.dataset.split("test").labels
+        rows = [[name, float(off[truth == place].mean())] for place, name in enumerate(grades)]
+        table = Table([Column("grade"), Column("distance", STEPS)], rows, noun="grade")
+        return {"grades": Section("Grades", [table], f"How far the {shown.role} model is off, by the true grade.")}
 
     def describe(self, dataset: Any, network: Any) -> dict[str, Any]:
         return {"grades": dataset.about["classes"]}

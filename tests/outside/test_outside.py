@@ -74,6 +74,8 @@ def test_page_and_card_tell_it_in_its_words(finished: Run) -> None:
     for text in (page, card):
         assert "mean distance" in text
         assert "always the middle grade" in text
+        assert "How far the shipped model is off, by the true grade." in text
+        assert "Samples of each class" not in card
         assert "accuracy" not in text
     curve = finished.report["curves"]["parent"]
     validated = [point["validation"] for point in curve if point["validation"] is not None]

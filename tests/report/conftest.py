@@ -10,10 +10,31 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from bessemer.report import html
+from bessemer.report import block_charts, html
+from bessemer.report.blocks import (
+    Bars,
+    Block,
+    Column,
+    Curves,
+    Gallery,
+    Histogram,
+    Matrix,
+    Passage,
+    Passages,
+    Sample,
+    Section,
+    Table,
+    Text,
+    plain,
+)
+from bessemer.report.units import PLAIN
+from bessemer.report.units import SHARE as PERCENT
+from bessemer.task.classify.telling import confusions, mistake, mistakes, quality
+from bessemer.task.task import balance
 
 METRICS = ("accuracy", "precision", "recall", "f1")
 SHARE = {"scale": 100.0, "decimals": 2, "sign": "%", "word": "", "difference": "points"}
@@ -85,7 +106,12 @@ NAMES = {
     "text": ["asyncio", "email", "json", "tkinter", "unittest", "xml"],
 }
 LENGTHS = {
-    "image": {"unit": "pixels", "edges": [64, 256, 1024, 4096, 16384, 65536], "counts": [3, 60, 1500, 220, 12]},
+    "image": {
+        "name": "Sizes",
+        "unit": "pixels",
+        "edges": [64, 256, 1024, 4096, 16384, 65536],
+        "counts": [3, 60, 1500, 220, 12],
+    },
     "audio": {
         "unit": "seconds",
         "edges": [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5],
@@ -197,8 +223,7 @@ def messy(kind: str) -> dict[str, Any]:
                 {"source": "text_folder", "path": "notes", "rows": about["rows"] - 1900, "weight": 0.5},
             ],
         }
-    if kind != "image":
-        del about["image"]
+    about["blocks"] = of_targets(about)
     settings = {"text": {"max_tokens": 256}, "audio": {"rate": 16_000, "seconds": 1.0}}
     recipe = report["recipe"] | {"data": report["recipe"]["data"] | {"source": about["source"]} | settings}
     simple = BASELINES.get(kind, "logistic regression on TF-IDF")
@@ -214,16 +239,15 @@ def messy(kind: str) -> dict[str, Any]:
             "train": 1293,
         },
         "card": card(kind, names),
-        "mistakes": [
-            sample(kind, 70 + row)
-            | {
-                "path": f"x/{row}.{SUFFIX[kind]}",
-                "truth": names[row],
-                "predicted": names[-1],
-                "confidence": 0.9 - 0.1 * row,
-            }
-            for row in range(5)
-        ],
+        "sections": report["sections"]
+        | {
+            "mistakes": mistakes(
+                [
+                    mistake(sample(kind, 70 + n), f"x/{n}.{SUFFIX[kind]}", names[n], names[-1], 0.9 - 0.1 * n)
+                    for n in range(5)
+                ]
+            ).as_dict()
+        },
     }
 
 
@@ -301,16 +325,6 @@ def metrics(value: float) -> dict[str, dict[str, float]]:
     return {name: {"value": value, "low": value - 0.0121, "high": value + 0.0077} for name in METRICS}
 
 
-def per_class(names: list[str], matrix: list[list[int]]) -> list[dict[str, Any]]:
-    rows = []
-    for place, name in enumerate(names):
-        right, support = matrix[place][place], sum(matrix[place])
-        precision, recall = right / max(sum(row[place] for row in matrix), 1), right / support
-        score = 2 * precision * recall / max(precision + recall, 1e-9)
-        rows.append({"name": name, "precision": precision, "recall": recall, "f1": score, "support": support})
-    return rows
-
-
 def confusion(classes: int, wrong: int, seed: int) -> list[list[int]]:
     draw = random.Random(seed)
     matrix = [[36 if row == column else 0 for column in range(classes)] for row in range(classes)]
@@ -321,8 +335,32 @@ def confusion(classes: int, wrong: int, seed: int) -> list[list[int]]:
     return matrix
 
 
+def sections(role: str, names: list[str], matrices: dict[str, list[list[int]]]) -> dict[str, Any]:
+    """What classification tells of a model."""
+    counts = {name: np.array(matrix) for name, matrix in matrices.items()}
+    before = counts["parent"] if role == "shipped" else None
+    found = {
+        "confusion": confusions(role, names, counts[role]),
+        "classes": quality(role, names, counts[role], before),
+        "mistakes": mistakes(
+            [mistake({"image": picture(90 + n)}, "", names[n], names[-1], 0.98 - 0.07 * n) for n in range(6)]
+        ),
+    }
+    return {name: section.as_dict() for name, section in found.items()}
+
+
+def of_targets(about: dict[str, Any]) -> list[dict[str, Any]]:
+    """How many samples each class has."""
+    return [plain(Bars(about["classes"], about["class_counts"], caption=balance(about)))]
+
+
 def whole(names: list[str]) -> dict[str, Any]:
     """A run that met its contract."""
+    counts = {
+        "train": [130 - 3 * (place % 7) for place in range(len(names))],
+        "validation": [14] * len(names),
+        "test": [36] * len(names),
+    }
     size = len(names)
     matrices = {"parent": confusion(size, size // 2, 1), "shipped": confusion(size, size, 2)}
     tried = [
@@ -369,12 +407,9 @@ def whole(names: list[str]) -> dict[str, Any]:
             "leaks": 0,
             "classes": names,
             "splits": {"train": 1293, "validation": 142, "test": 360},
-            "class_counts": {
-                "train": [130 - 3 * (place % 7) for place in range(len(names))],
-                "validation": [14] * len(names),
-                "test": [36] * len(names),
-            },
-            "image": [8, 8, 1],
+            "told": "images of 8 × 8 × 1 (height × width × channels)",
+            "class_counts": counts,
+            "blocks": of_targets({"classes": names, "class_counts": counts}),
             "samples": [{"image": picture(seed), "label": names[seed % len(names)]} for seed in range(20)],
         },
         "stages": [
@@ -384,8 +419,7 @@ def whole(names: list[str]) -> dict[str, Any]:
             {"stage": "export", "hash": "d4" * 32, "seconds": 6.1, "cached": False},
         ],
         "metrics": {"parent": metrics(0.9861), "shipped": metrics(0.9833)},
-        "classes": {role: per_class(names, matrix) for role, matrix in matrices.items()},
-        "confusion": matrices,
+        "sections": sections("shipped", names, matrices),
         "sizes": {
             "parent": {"bytes": 1_221_000, "parameters": 302_122, "flops": 18_412_000},
             "shipped": {"bytes": 134_200, "parameters": 76_010, "flops": 4_603_000},
@@ -420,15 +454,6 @@ def whole(names: list[str]) -> dict[str, Any]:
                 "keep 0.20": curve(400, 1.9, 0.917),
             },
         },
-        "mistakes": [
-            {
-                "image": picture(90 + row),
-                "truth": names[row],
-                "predicted": names[-1],
-                "confidence": 0.98 - 0.07 * row,
-            }
-            for row in range(6)
-        ],
         "ledger": [
             {
                 "technique": "structured pruning",
@@ -467,11 +492,12 @@ def whole(names: list[str]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def bare() -> Callable[[dict[str, Any]], str]:
     """Renders a page without its charts, which take most of the time."""
-    charts = ("pareto", "waterfall", "curves", "confusion", "balance", "lengths", "reached")
+    charts = ("pareto", "waterfall", "ledger", "curves", "lengths", "reached")
 
     def render(report: dict[str, Any]) -> str:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(html, "_charts", lambda _: dict.fromkeys(charts, ""))
+            patch.setattr(block_charts, "draw", lambda *_: "")
             return html.render(report)
 
     return render
@@ -492,11 +518,14 @@ def report(original: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def stopped(report: dict[str, Any]) -> dict[str, Any]:
     """A run that was stopped after training."""
-    for key in ("metrics", "classes", "confusion", "sizes", "latency"):
+    for key in ("metrics", "sizes", "latency"):
         del report[key]["shipped"]
+    matrices = {"parent": confusion(10, 5, 1)}
+    report["sections"] = sections("parent", report["data"]["classes"], matrices)
+    del report["sections"]["mistakes"]
     report["curves"]["candidates"] = {}
     report["stages"] = report["stages"][:2]
-    return report | {"contract": None, "parity": {}, "ledger": [], "mistakes": []}
+    return report | {"contract": None, "parity": {}, "ledger": []}
 
 
 @pytest.fixture
@@ -512,6 +541,22 @@ def told(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 
 ERRORS = {"scale": 1.0, "decimals": 2, "sign": "", "word": "steps", "difference": "steps"}
+
+
+def every_block() -> list[Block]:
+    """One block of each type, as a stranger's task could hand them over."""
+    columns = [Column("grade"), Column("hit", PERCENT, bar=True), Column("gain", PLAIN, change=True)]
+    rows = [[f"grade {place}", place / 4, 0.1 - 0.05 * place] for place in range(4)]
+    return [
+        Text("Grades are even."),
+        Table([*columns], [*rows, ["none", None, None]], "By grade", folded_after=3, noun="grade"),
+        Matrix(["low", "high"], [[7, 1], [2, 9]]),
+        Bars(["low", "high"], {"train": [3, 4], "test": [1, 2]}, noun="essays", caption="Few are high."),
+        Histogram([0, 1, 2, 4], [5, 3, 1], "length [pages]", "essays"),
+        Curves({"parent": [(0, 1.0), (1, 0.5)]}, "grade", "error", "Error by grade"),
+        Gallery([Sample(text="An essay.", path="a.txt", told={"said": "2", "truth": "4"}, wrong="said")]),
+        Passages([Passage("b.txt", "It was", " late.", True, " dark.")]),
+    ]
 
 
 @pytest.fixture
@@ -532,8 +577,7 @@ def graded(report: dict[str, Any]) -> dict[str, Any]:
     report["contract"]["verdict"][0] |= {"limit": 0.04, "value": 0.03}
     for one in report["contract"]["candidates"]:
         one |= {"quality": 0.4 + one["drop"], "parent_quality": 0.4}
-    for key in ("classes", "confusion", "mistakes"):
-        del report[key]
+    report["sections"] = {"grades": Section("Grades", every_block(), "How grades are given.").as_dict()}
     report["card"] = {"pipeline_tag": "other", "does": ["It grades essays."], "use": {}, "limits": []}
     for one in (report["curves"]["parent"], *report["curves"]["candidates"].values()):
         for point in one:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bessemer.report.histograms import lengths, reached, tick
+from bessemer.report.drawing import tick
+from bessemer.report.histograms import lengths, reached
 from bessemer.report.pareto import pareto
 
 
@@ -19,9 +20,9 @@ def words(svg: str) -> list[str]:
 def test_one_panel_and_for_text_two(told: tuple[str, dict[str, Any]]) -> None:
     kind, report = told
     found = words(lengths(report))
-    unit = {"image": "size [pixels]", "audio": "length [seconds]", "text": "length [characters]"}[kind]
+    unit = {"image": "Sizes [pixels]", "audio": "Lengths [seconds]", "text": "Lengths [characters]"}[kind]
     assert unit in found
-    assert ("length [tokens]" in found) == (kind == "text")
+    assert ("Lengths [tokens]" in found) == (kind == "text")
 
 
 def test_uneven_bins_are_named_by_their_edges(report: dict[str, Any]) -> None:

@@ -90,7 +90,7 @@ def test_recipe_keeps_its_order(page: str) -> None:
 
 def test_nothing_is_fetched(report: dict[str, Any]) -> None:
     report["data"]["samples"] = [{"image": "https://example.com/track.png", "label": "zero"}]
-    report["mistakes"][0]["image"] = "https://example.com/track.png"
+    report["sections"]["mistakes"]["blocks"][0]["samples"][0]["image"] = "https://example.com/track.png"
     page = render(report)
     assert "http" not in page
     assert "@import" not in page
@@ -108,11 +108,15 @@ def test_inner_links_arrive_and_identifiers_are_unique(page: str) -> None:
 def test_hostile_names_are_text(report: dict[str, Any]) -> None:
     hostile = report
     hostile["name"] = HOSTILE
-    hostile["data"]["classes"] = [HOSTILE, "$\\frac{", '"><img src=x onerror=alert(1)>', "字", *"abcdef"]
+    names = [HOSTILE, "$\\frac{", '"><img src=x onerror=alert(1)>', "字", *"abcdef"]
     hostile["data"]["quarantined"] = {HOSTILE: 1}
     hostile["data"]["quarantined_samples"] = [{"path": HOSTILE, "reason": HOSTILE}]
-    hostile["classes"]["shipped"][0]["name"] = HOSTILE
-    hostile["mistakes"][0]["truth"] = HOSTILE
+    told = hostile["sections"]
+    told["classes"]["blocks"][0]["rows"][0][0] = HOSTILE
+    told["confusion"]["blocks"][0]["names"] = names
+    told["mistakes"]["blocks"][0]["samples"][0]["told"] = {HOSTILE: HOSTILE}
+    told["mistakes"]["title"] = told["mistakes"]["lead"] = HOSTILE
+    hostile["data"]["blocks"][0]["names"] = names
     hostile["contract"]["candidates"][0]["name"] = HOSTILE
     hostile["ledger"][0]["technique"] = HOSTILE
     hostile["curves"]["candidates"][HOSTILE] = hostile["curves"]["parent"]
@@ -156,7 +160,7 @@ def test_empty_report_renders() -> None:
     assert "<svg" not in page
 
 
-PARTS = ["data", "stages", "metrics", "classes", "confusion", "sizes", "latency", "curves"]
+PARTS = ["data", "stages", "metrics", "sections", "sizes", "latency", "curves"]
 
 
 @pytest.mark.parametrize("key", PARTS)
@@ -171,7 +175,7 @@ def test_refused_contract_names_the_nearest_candidate(report: dict[str, Any]) ->
     for one in contract["candidates"]:
         one |= {"chosen": False, "met": False, "missed": ["max_drop", "min_speedup"]}
     contract["candidates"][6]["missed"] = ["max_drop"]
-    for key in ("metrics", "classes", "confusion", "sizes", "latency"):
+    for key in ("metrics", "sizes", "latency"):
         del report[key]["shipped"]
     page = render(report)
     assert "✗ contract refused" in Page(page).words
@@ -219,5 +223,5 @@ def test_lengths_are_drawn_on_the_page(text_report: dict[str, Any]) -> None:
     page = render(text_report)
     Page(page)
     assert page.count("<svg") == 7
-    assert "length [tokens]" in section(page, "data")
+    assert "Lengths [tokens]" in section(page, "data")
     assert "7.12 points better than the baseline" in section(page, "result")

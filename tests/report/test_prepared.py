@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bessemer.report.prepared import EACH, EXCERPT, data_section, excerpt, shown
+from bessemer.report.prepared import EACH, data_section
+from bessemer.report.samples import EXCERPT, excerpt, shown
 
 Render = Callable[[dict[str, Any]], str]
 COUNTS = st.integers(0, 10**9)
@@ -62,7 +63,7 @@ def test_all_that_was_found_is_told(told: tuple[str, dict[str, Any]], page: str)
     assert "which gives the stated label to 88.00% of them all" in text
     assert ("posts.csv" in text) == (kind == "text")
     assert ("8.30% of the texts" in data_section(report)["tokens"]) == (kind == "text")
-    assert "the smallest" in data_section(report)["balance"]
+    assert "the smallest" in data["blocks"][0]["caption"]
 
 
 def test_samples_are_pictures_or_excerpts(told: tuple[str, dict[str, Any]], page: str) -> None:
@@ -71,8 +72,8 @@ def test_samples_are_pictures_or_excerpts(told: tuple[str, dict[str, Any]], page
     for part in (section(page), section(page, "mistakes")):
         assert ("<img" in part, "<blockquote" in part) == shown_kinds
     mistakes = section(page, "mistakes")
-    assert mistakes.count("<figure>") == len(report["mistakes"])
-    assert report["mistakes"][0]["path"] in mistakes
+    assert mistakes.count("<figure>") == len(report["sections"]["mistakes"]["blocks"][0]["samples"])
+    assert report["sections"]["mistakes"]["blocks"][0]["samples"][0]["path"] in mistakes
 
 
 def test_few_of_a_reason_are_shown_and_the_others_counted(text_report: dict[str, Any]) -> None:
@@ -94,7 +95,7 @@ def test_text_of_a_broken_file_stays_text(bare: Render, text_report: dict[str, A
     data["conflicts"]["samples"][0] |= {"paths": [evil], "labels": [evil]}
     data["repairs"] = data["ignored"] = {evil: 1}
     data["sources"][0]["path"] = evil
-    text_report["mistakes"][0]["text"] = evil
+    text_report["sections"]["mistakes"]["blocks"][0]["samples"][0]["text"] = evil
     text_report["baseline"]["name"] = evil
     page = bare(text_report)
     page.encode("utf-8")

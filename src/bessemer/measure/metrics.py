@@ -7,6 +7,7 @@ class is the same as drawing its row of the confusion matrix from a multinomial,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def confusion_matrix(truth: NDArray[np.int64], predicted: NDArray[np.int64], cla
     return cells.reshape(classes, classes)
 
 
-def per_class(matrix: Matrix, names: list[str]) -> list[dict[str, Any]]:
+def per_class(matrix: Matrix, names: Sequence[str]) -> list[dict[str, Any]]:
     """Precision, recall, F1 and number of samples of each class; 0 where a ratio has no samples."""
     right, predicted, actual = np.diagonal(matrix), matrix.sum(0), matrix.sum(1)
     precision, recall, f1 = _rates(right, predicted, actual)

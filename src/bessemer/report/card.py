@@ -9,7 +9,9 @@ from typing import Any
 
 from bessemer.report import facts, ledger, yardstick
 from bessemer.report import format as say
+from bessemer.report.blocks import cells
 
+LISTED = 10  # rows of a table
 SIGNS = "\\`*_[]|#"  # what Markdown would act on
 PYTHON = """```python
 import onnxruntime
@@ -31,6 +33,7 @@ def model_card(report: dict[str, Any]) -> str:
         *([] if none else _section("Contract", _contract(report))),
         *_section("What it does", _task(report)),
         *_section("How to use it", _use(report)),
+        *_told_sections(report),
         *_section("Training data", _data(report)),
         *([] if none else _section("How it was made", _ledger(report))),
         *_section("Limits", _limits(report)),
@@ -117,6 +120,28 @@ def _use(report: dict[str, Any]) -> list[str]:
         f"```sh\nbessemer predict RUN {use.get('example', 'FILE')}   # {use.get('says', 'what it says')}\n```"
     )
     return [command, PYTHON, *([str(use["tensors"])] if use.get("tensors") else [])]
+
+
+def _told_sections(report: dict[str, Any]) -> list[str]:
+    """The texts and tables of the sections that the task handed over; pictures are left to the page."""
+    found = []
+    for one in (report.get("sections") or {}).values():
+        blocks = [_block(block) for block in one["blocks"]]
+        if any(blocks):
+            found += _section(text(one["title"]), filter(None, [text(one["lead"]), *blocks]))
+    return found
+
+
+def _block(block: dict[str, Any]) -> str:
+    if block["block"] == "text":
+        return text(block["text"])
+    if block["block"] != "table":
+        return ""
+    shown, more = cells(block)[:LISTED], len(block["rows"]) - LISTED
+    title = [f"{text(block['title'])}:"] if block["title"] else []
+    rest = [f"{say.plural(more, block['noun'])} more."] if more > 0 else []
+    table = _table([text(column["title"]) for column in block["columns"]], [[*map(text, row)] for row in shown])
+    return "\n\n".join([*title, table, *rest])
 
 
 def _data(report: dict[str, Any]) -> list[str]:

@@ -8,12 +8,8 @@ from matplotlib.ticker import MaxNLocator
 
 from bessemer.report import facts, training
 from bessemer.report import format as say
-from bessemer.report.drawing import BAD, CARD, GOOD, INK, LINE, MUTED, PARENT, SHIPPED, THIRD, draw, short, thin
+from bessemer.report.drawing import BAD, CARD, GOOD, INK, MUTED, PARENT, SHIPPED, draw, short, thin
 from bessemer.report.ledger import steps
-
-NUMBERED = 20  # classes up to which the cells of a confusion matrix hold numbers
-WHITE = "#ffffff"
-RIGHT, WRONG = (0.16, 0.6, 0.4), (0.85, 0.25, 0.2)  # shades of the confusion matrix, fit for light and dark
 
 
 def waterfall(report: dict[str, Any]) -> str:
@@ -130,72 +126,3 @@ def _marks(panels: Any, happened: dict[str, Any], points: list[dict[str, Any]]) 
         low = panels[0].get_xaxis_transform()
         style = {"color": BAD, "marker": "x", "s": 22, "lw": 1.1, "zorder": 3}
         panels[0].scatter(steps, [0.03] * len(steps), transform=low, label="skipped", **style)
-
-
-def confusion(report: dict[str, Any], role: str = "shipped") -> str:
-    """The confusion matrix, shaded by the share of each true class; numbers up to 20 classes."""
-    matrix = (report.get("confusion") or {}).get(role) or []
-    names = [short(name, 14) for name in (report.get("data") or {}).get("classes") or []]
-    if not matrix or len(names) != len(matrix):
-        return ""
-    height = min(max(0.42 * len(names) + 1.4, 3.4), 8.0)
-    label = f"Confusion matrix of the {role} model"
-    return draw("confusion", label, height, lambda figure: _confusion(figure.subplots(), matrix, names))
-
-
-def _confusion(axes: Any, matrix: list[list[int]], names: list[str]) -> None:
-    shares = [[times / max(sum(row), 1) for times in row] for row in matrix]
-    # The square root keeps a handful of mistakes visible beside a diagonal of hundreds.
-    hues = [
-        [(*(RIGHT if truth == guess else WRONG), share**0.5) for guess, share in enumerate(row)]
-        for truth, row in enumerate(shares)
-    ]
-    axes.imshow(hues, interpolation="none", aspect="equal")
-    axes.set(xlabel="predicted", ylabel="truth")
-    axes.grid(visible=False)
-    axes.tick_params(length=0)
-    axes.spines[:].set(visible=True, color=LINE)
-    stride = 1 if len(names) <= 40 else -(-len(names) // 40)
-    ticks, size = range(0, len(names), stride), 8.5 if len(names) <= NUMBERED else 6
-    axes.set_yticks(ticks, names[::stride], fontsize=size)
-    turn = {"rotation": 90} if len(names) > NUMBERED or max(map(len, names)) > 4 else {}
-    axes.set_xticks(ticks, names[::stride], fontsize=size, **turn)
-    if len(names) > NUMBERED:
-        return
-    for truth, row in enumerate(matrix):
-        for guess, times in enumerate(row):
-            color = WHITE if shares[truth][guess] > 0.3 else INK if times else MUTED
-            text = str(times) if times else "·"
-            axes.text(guess, truth, text, ha="center", va="center", fontsize=8.5, color=color)
-
-
-def class_balance(report: dict[str, Any]) -> str:
-    """Samples of each class in each split; from 30 classes on, in order of size and without names."""
-    data = report.get("data") or {}
-    counts = {split: row for split, row in (data.get("class_counts") or {}).items() if row}
-    names = [short(name, 14) for name in data.get("classes") or []]
-    if not counts or any(len(row) != len(names) for row in counts.values()):
-        return ""
-    label = "Samples of each class"
-    return draw("balance", label, 2.8, lambda figure: _balance(figure.subplots(), counts, names))
-
-
-def _balance(axes: Any, counts: dict[str, list[int]], names: list[str]) -> None:
-    totals = [sum(column) for column in zip(*counts.values(), strict=True)]
-    many = len(names) > 30
-    order = sorted(range(len(names)), key=lambda place: -totals[place]) if many else list(range(len(names)))
-    floor = [0] * len(names)
-    for (split, row), color in zip(counts.items(), (PARENT, THIRD, SHIPPED), strict=False):
-        heights = [row[place] for place in order]
-        axes.bar(range(len(names)), heights, bottom=floor, color=color, width=0.72, label=split)
-        floor = [low + height for low, height in zip(floor, heights, strict=True)]
-    axes.set(ylabel="samples", xlim=(-0.7, len(names) - 0.3))
-    axes.grid(visible=False, axis="x")
-    axes.tick_params(length=0)
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    if many:
-        axes.set(xticks=[], xlabel=f"{len(names)} classes, the largest first")
-    else:
-        turn = {"rotation": 90} if sum(map(len, names)) > 110 else {}
-        axes.set_xticks(range(len(names)), names, **turn)
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncol=3, labelcolor=INK)

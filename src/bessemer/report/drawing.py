@@ -112,6 +112,13 @@ def thin(values: Sequence[float], most: int = 300) -> list[float]:
     return [sum(group) / len(group) for group in groups]
 
 
+def tick(value: float) -> str:
+    """A number short enough for an axis: 0.25, 16, 1,024, 65k, 1.5M."""
+    if abs(value) >= 10_000:
+        return f"{value / 1e6:.3g}M" if abs(value) >= 1e6 else f"{value / 1e3:.3g}k"
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:.3g}"
+
+
 class Labels:
     """Places the names of points so that they do not cover each other, as far as a few tries can."""
 

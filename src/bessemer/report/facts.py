@@ -15,8 +15,9 @@ DROP = "max_drop"  # the term that speaks of the headline measure
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table that sets the parent against the shipped model."""
+    """One line of the table that sets the parent against the shipped model; people read `label`, code `name`."""
 
+    name: str
     label: str
     parent: str
     shipped: str
@@ -44,11 +45,6 @@ class Term:
 def part(report: Report, key: str, role: str) -> dict[str, Any]:
     """`report[key][role]`, or an empty dict where that was not measured."""
     return (report.get(key) or {}).get(role) or {}
-
-
-def modality(report: Report) -> str:
-    """The kind of data: image, text or audio."""
-    return str((report.get("data") or {}).get("modality") or "image")
 
 
 def measures(report: Report) -> list[Measure]:
@@ -257,6 +253,7 @@ def _metric(report: Report, measure: Measure) -> Row:
     parent, shipped = (metric(report, role, measure.name) for role in ROLES)
     before, after, unit = parent.get("value"), shipped.get("value"), measure.unit
     return Row(
+        measure.name,
         measure.label,
         unit.value(before),
         unit.value(after),
@@ -269,7 +266,12 @@ def _metric(report: Report, measure: Measure) -> Row:
 def _size(report: Report, key: str, label: str, words: tuple[str, str]) -> Row:
     parent, shipped = (part(report, "sizes", role).get(key) for role in ROLES)
     form = say.size if key == "bytes" else say.count
-    return Row(label, form(parent), form(shipped), say.compared(say.ratio(parent, shipped), *words))
+    return Row(key, label, form(parent), form(shipped), say.compared(say.ratio(parent, shipped), *words))
+
+
+def latency_row(batch: str | None) -> str:
+    """The name of the row of one batch size."""
+    return f"latency {batch}"
 
 
 def _latency(report: Report, batch: str) -> Row:
@@ -277,19 +279,5 @@ def _latency(report: Report, batch: str) -> Row:
     tails = [(part(report, "latency", role).get(batch) or {}).get("p90_ms") for role in ROLES]
     notes = [f"p90 {say.milliseconds(tail)}" if say.known(tail) else "" for tail in tails]
     change = say.compared(say.ratio(parent, shipped), "faster", "slower")
-    return Row(f"latency, batch {batch}", say.milliseconds(parent), say.milliseconds(shipped), change, *notes)
-
-
-def confusions(report: Report, role: str, most: int = 8) -> list[tuple[str, str, int, int]]:
-    """The commonest mistakes: truth, prediction, how often, and of how many samples of that truth."""
-    names = (report.get("data") or {}).get("classes") or []
-    matrix = (report.get("confusion") or {}).get(role) or []
-    if len(names) != len(matrix):
-        return []
-    found = [
-        (str(names[truth]), str(names[guess]), times, sum(row))
-        for truth, row in enumerate(matrix)
-        for guess, times in enumerate(row)
-        if truth != guess and times
-    ]
-    return sorted(found, key=lambda line: -line[2])[:most]
+    values = (say.milliseconds(parent), say.milliseconds(shipped))
+    return Row(latency_row(batch), f"latency, batch {batch}", *values, change, *notes)

@@ -3,69 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
-from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-from bessemer.report import facts, yardstick
+from bessemer.report import block_charts, facts, yardstick
 from bessemer.report import format as say
 from bessemer.report.drawing import INK, LINE, MUTED, PARENT, SHIPPED, THIRD, draw, short
 from bessemer.report.units import Measure
-
-TITLES = {"characters": "length", "pixels": "size", "seconds": "length"}
-EVEN = 1.05  # bins whose widths differ by no more than this factor stand on a plain scale
-TICKS = 9
 
 
 def lengths(report: dict[str, Any]) -> str:
     """Histograms of the length of kept samples and, for text, of their tokens, side by side."""
     data = report.get("data") or {}
     size, tokens = data.get("lengths") or {}, data.get("tokens") or {}
-    unit = str(size.get("unit", ""))
-    panels = [(f"{TITLES.get(unit, 'length')} [{unit}]", size), ("length [tokens]", tokens)]
-    panels = [(title, one) for title, one in panels if _drawable(one)]
-    if not panels:
-        return ""
-
-    def paint(figure: Any) -> None:
-        for axes, (title, one) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-            _histogram(axes, title, one["edges"], one["counts"])
-
-    return draw("lengths", "Lengths of the samples", 2.5, paint)
-
-
-def _drawable(one: dict[str, Any]) -> bool:
-    edges, counts = one.get("edges") or [], one.get("counts") or []
-    rising = all(low < high for low, high in pairwise(edges))
-    return bool(counts) and len(edges) == len(counts) + 1 and rising
-
-
-def _histogram(axes: Any, title: str, edges: Sequence[float], counts: Sequence[int]) -> None:
-    """Bars over their bins; bins of uneven width get even places, with their edges written below."""
-    widths = [high - low for low, high in pairwise(edges)]
-    even = max(widths) <= EVEN * min(widths)
-    places = list(edges) if even else list(range(len(edges)))
-    bars = [high - low for low, high in pairwise(places)]
-    axes.bar(places[:-1], counts, width=bars, align="edge", color=PARENT, edgecolor="none", linewidth=0)
-    axes.set_title(title)
-    axes.set(ylabel="samples", xlim=(places[0], places[-1]))
-    axes.grid(visible=False, axis="x")
-    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: say.count(value)))
-    if even:
-        axes.xaxis.set_major_locator(MaxNLocator(TICKS - 1))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
-    else:
-        stride = -(-len(edges) // TICKS)
-        axes.set_xticks(places[::stride], [tick(edge) for edge in edges[::stride]])
-
-
-def tick(value: float) -> str:
-    """A number short enough for an axis: 0.25, 16, 1,024, 65k, 1.5M."""
-    if abs(value) >= 10_000:
-        return f"{value / 1e6:.3g}M" if abs(value) >= 1e6 else f"{value / 1e3:.3g}k"
-    return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:.3g}"
+    panels = [(f"{size.get('name', 'Lengths')} [{size.get('unit', '')}]", size), ("Lengths [tokens]", tokens)]
+    found = [{**one, "title": title, "noun": "samples"} for title, one in panels]
+    return block_charts.histograms(found, "lengths", "Lengths of the samples")
 
 
 def reached(report: dict[str, Any]) -> str:

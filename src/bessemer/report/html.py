@@ -16,7 +16,9 @@ from ruamel.yaml import YAML
 from bessemer.report import charts, facts, histograms, ledger, ledger_chart, training, yardstick
 from bessemer.report import format as say
 from bessemer.report.pareto import pareto
-from bessemer.report.prepared import data_section, image, samples
+from bessemer.report.prepared import data_section
+from bessemer.report.samples import image
+from bessemer.report.sections import sections
 from bessemer.report.units import Measure
 
 BADGES = {
@@ -31,26 +33,14 @@ SECTIONS = {
     "result": "Result",
     "candidates": "Candidates",
     "ledger": "Ledger",
-    "continuations": "Continuations",
     "curves": "Curves",
-    "confusion": "Confusion",
-    "classes": "Classes",
-    "mistakes": "Mistakes",
     "data": "Data",
     "parity": "Parity",
     "stages": "Stages",
     "recipe": "Recipe",
 }
 OF_CONTRACT = {"contract", "candidates", "ledger"}
-# What only some tasks give: shown where it is there.
-OF_A_TASK = {
-    "continuations": "continuations",
-    "confusion": "confusion",
-    "classes": "classes",
-    "mistakes": "mistakes",
-}
-MANY = 20  # classes from which only the worst are shown until the reader opens the rest
-WORST = 10
+BEHIND = ("data", "parity", "stages", "recipe")  # the sections of the task
 
 
 def render(report: dict[str, Any]) -> str:
@@ -75,9 +65,8 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "headline": facts.headline(report),
         "warnings": yardstick.warnings(report),
         "against": "" if yardstick.beaten(report) else yardstick.compared(report),
-        "modality": facts.modality(report),
         "sections": _sections(report),
-        "continuations": continuations(report),
+        "told": sections(report),
         "measure": facts.headline_measure(report),
         "tiles": _tiles(report),
         "terms": facts.terms(report),
@@ -87,10 +76,6 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "ledger": [_ledger(line, facts.headline_measure(report)) for line in ledger.steps(report)],
         "trials": ledger.section(report),
         "charts": {name: Markup(drawn) for name, drawn in _charts(report).items()},
-        "confusions": facts.confusions(report, _role(report)),
-        "role": _role(report),
-        "classes": _classes(report),
-        "mistakes": samples(report.get("mistakes")),
         "data": data_section(report),
         "parity": [_parity(name, one) for name, one in (report.get("parity") or {}).items()],
         "trainings": training.sentences(report),
@@ -102,16 +87,13 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sections(report: dict[str, Any]) -> dict[str, str]:
-    """Id and name of each section that a run of this task has."""
+    """Id and name of each section of this run; those of its task come before the data."""
     left_out = set(OF_CONTRACT) if facts.asks_nothing(report) else set()
     left_out -= {"ledger"} if ledger.trials(report) else set()
-    left_out |= {name for name, key in OF_A_TASK.items() if key not in report}
-    return {name: title for name, title in SECTIONS.items() if name not in left_out}
-
-
-def _role(report: dict[str, Any]) -> str:
-    """Whose confusion matrix and classes are shown: the shipped model's where there is one."""
-    return "shipped" if (report.get("confusion") or {}).get("shipped") else "parent"
+    ours = {name: title for name, title in SECTIONS.items() if name not in left_out}
+    told = {name: one["title"] for name, one in (report.get("sections") or {}).items()}
+    before = {name: title for name, title in ours.items() if name not in BEHIND}
+    return before | told | {name: ours[name] for name in BEHIND}
 
 
 def _charts(report: dict[str, Any]) -> dict[str, str]:
@@ -120,8 +102,6 @@ def _charts(report: dict[str, Any]) -> dict[str, str]:
         "waterfall": charts.waterfall(report),
         "ledger": ledger_chart.chart(report),
         "curves": charts.learning_curves(report),
-        "confusion": charts.confusion(report, _role(report)),
-        "balance": charts.class_balance(report),
         "lengths": histograms.lengths(report),
         "reached": histograms.reached(report),
     }
@@ -130,30 +110,18 @@ def _charts(report: dict[str, Any]) -> dict[str, str]:
 def _tiles(report: dict[str, Any]) -> list[dict[str, str]]:
     """The three figures on top: headline, size and latency of the shipped model, or of the parent alone."""
     measure = facts.headline_measure(report)
-    labels = (measure.label, "size", f"latency, batch {facts.contract_batch(report)}")
-    tiles = [_tile(report, row) for row in facts.comparison(report) if row.label in labels]
+    names = (measure.name, "bytes", facts.latency_row(facts.contract_batch(report)))
+    tiles = [_tile(report, row) for row in facts.comparison(report) if row.name in names]
     simple = yardstick.baseline(report)
     if simple is not None:
         tiles[0]["below"] += f" · {simple.name} {measure.unit.value(simple.value)}"
     return [tile for tile in tiles if tile["value"] != say.NOT_MEASURED]
 
 
-def continuations(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Prompts and what came after them, fit for the page."""
-    return [
-        {
-            "path": str(one.get("path", "")),
-            "ended": bool(one.get("ended")),
-            **{name: say.visible(str(one.get(name, ""))) for name in ("prompt", "model", "document")},
-        }
-        for one in report.get("continuations") or []
-    ]
-
-
 def _tile(report: dict[str, Any], row: facts.Row) -> dict[str, str]:
     alone = row.shipped == say.NOT_MEASURED
     value, note = (row.parent, row.parent_note) if alone else (row.shipped, row.shipped_note)
-    if row.label == "size":
+    if row.name == "bytes":
         sizes = facts.part(report, "sizes", "parent" if alone else "shipped")
         note = say.plural(sizes.get("parameters"), "parameter")
     below = "parent model" if alone else " · ".join(filter(None, (f"parent {row.parent}", row.change)))
@@ -191,28 +159,6 @@ def _ledger(line: dict[str, Any], measure: Measure) -> dict[str, str]:
         "bytes": say.size(line.get("bytes"), sign=True),
         "latency": say.milliseconds(line.get("latency_ms"), sign=True),
         "seconds": say.seconds(line.get("seconds")),
-    }
-
-
-def _classes(report: dict[str, Any]) -> dict[str, Any]:
-    """Quality of each class, the worst first; with many classes, the better ones are folded away."""
-    groups = report.get("classes") or {}
-    before = {one["name"]: one.get("f1") for one in groups.get("parent") or []}
-    rows = sorted(groups.get(_role(report)) or [], key=lambda one: one.get("f1") or 0.0)
-    for_page = [_class(one, before.get(one["name"])) for one in rows]
-    cut = len(for_page) if len(for_page) <= MANY else WORST
-    return {"worst": for_page[:cut], "rest": for_page[cut:]}
-
-
-def _class(one: dict[str, Any], before: Any) -> dict[str, Any]:
-    score = one.get("f1")
-    both = say.known(score) and say.known(before)
-    return {
-        "name": one["name"],
-        "cells": [say.percent(one.get(key)) for key in ("precision", "recall", "f1")],
-        "bar": round(100 * score, 1) if say.known(score) else 0,
-        "change": say.points(score - before, sign=True) if both else "",
-        "support": say.count(one.get("support")),
     }
 
 

@@ -6,19 +6,15 @@ anything.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bessemer.report import facts
 from bessemer.report import format as say
+from bessemer.report.samples import BLANK, form, samples, shown
+from bessemer.report.sections import blocks
 
-IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
 PARTS = ("kept", "duplicates", "leaks", "quarantined")
-EXCERPT = 400  # characters of a text that are shown
 EACH = 6  # quarantined samples shown of one reason
-# What the template reads of a sample, of one of two copies or of a doubted label; older reports have less.
-BLANK = dict.fromkeys(("path", "label", "split", "given", "suggested", "confidence"), "")
 SHOWN = 24  # nearest copies, conflicts and probable label errors on the page
 
 
@@ -27,14 +23,13 @@ def data_section(report: dict[str, Any]) -> dict[str, Any]:
     data = report.get("data") or {}
     return {
         "source": data.get("source", ""),
-        "kind": _kind(report, data),
-        "classes": len(data.get("classes") or []),
+        "told": data.get("told", ""),
         "account": _account(data),
         "splits": {name: say.count(rows) for name, rows in (data.get("splits") or {}).items()},
-        "balance": _balance(data.get("balance") or {}),
+        "blocks": blocks(data.get("blocks"), "data"),
+        "lengths": (data.get("lengths") or {}).get("name", "Lengths"),
         "sources": [_source(one) for one in data.get("sources") or []],
         "tokens": _tokens(data.get("tokens") or {}),
-        "streams": _streams(data),
         "quarantined": _quarantined(data),
         "repairs": _commonest(data.get("repairs")),
         "ignored": _commonest(data.get("ignored")),
@@ -42,45 +37,8 @@ def data_section(report: dict[str, Any]) -> dict[str, Any]:
         "conflicts": _conflicts(data.get("conflicts") or {}),
         "suspects": _suspects(data),
         "samples": samples(data.get("samples")),
+        "form": form(samples(data.get("samples"))),
     }
-
-
-def image(source: object) -> str:
-    """`source` where it is an image inside the page; empty otherwise, so that the page fetches nothing."""
-    return str(source) if IMAGE.fullmatch(str(source)) else ""
-
-
-def shown(value: object) -> dict[str, str]:
-    """What can be shown of a sample: `image`, a data URI, or the start of its `text`; both empty where nothing."""
-    if not isinstance(value, str):
-        return {"image": "", "text": ""}
-    picture = image(value)
-    return {"image": picture, "text": "" if picture else excerpt(value)}
-
-
-def excerpt(text: str, most: int = EXCERPT) -> str:
-    """The start of a text; every sign that a page cannot hold is a visible box."""
-    start = say.visible(text[:most].strip())
-    return f"{start} …" if len(text) > most else start
-
-
-def samples(found: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
-    """Samples or mistakes that have something to show, each with `image` and `text` fit for the page."""
-    ready = [{**BLANK, **one, **shown(image(one.get("image")) or one.get("text"))} for one in found or []]
-    return [one for one in ready if one["image"] or one["text"]]
-
-
-def _kind(report: dict[str, Any], data: dict[str, Any]) -> str:
-    """What the samples are, in words."""
-    modality, shape = facts.modality(report), data.get("image") or []
-    if modality == "image":
-        return f"images of {' × '.join(map(str, shape))} (height × width × channels)" if shape else "images"
-    settings = ((report.get("recipe") or {}).get("data") or {}).get(modality) or {}
-    if modality == "audio":
-        rate = data.get("rate") or settings.get("rate")
-        return f"sound at {say.count(rate)} samples a second" if say.known(rate) else "sound"
-    vocabulary = (data.get("tokens") or {}).get("vocabulary")
-    return f"text, as tokens of a vocabulary of {say.count(vocabulary)}" if say.known(vocabulary) else "text"
 
 
 def _account(data: dict[str, Any]) -> dict[str, Any]:
@@ -107,16 +65,6 @@ def _account(data: dict[str, Any]) -> dict[str, Any]:
     return {"rows": say.count(rows), "parts": parts, "rest": f"{rest:+,}" if rest else ""}
 
 
-def _balance(balance: dict[str, Any]) -> str:
-    largest, smallest = balance.get("largest") or {}, balance.get("smallest") or {}
-    if not largest or not smallest:
-        return ""
-    ratio = balance.get("ratio")
-    times = f", {say.times(ratio)} fewer" if say.known(ratio) else ""
-    named = [f"{one.get('name')} with {say.plural(one.get('count'), 'sample')}" for one in (largest, smallest)]
-    return f"The largest class is {named[0]}, the smallest {named[1]}{times}."
-
-
 def _source(one: dict[str, Any]) -> dict[str, str]:
     weight = one.get("weight")
     return {
@@ -135,15 +83,6 @@ def _tokens(tokens: dict[str, Any]) -> str:
     if say.known(tokens.get("per_second")):
         told.append(f"tokenized at {say.count(tokens['per_second'])} tokens/s")
     return f"{'; '.join(told)}." if told else ""
-
-
-def _streams(data: dict[str, Any]) -> str:
-    """The text of each split of language modelling, in a sentence; empty for other tasks."""
-    sizes, tokens = data.get("text_bytes") or {}, data.get("stream_tokens") or {}
-    told = [f"{name} {say.size(size)} in {say.count(tokens.get(name))} tokens" for name, size in sizes.items()]
-    per = (data.get("tokens") or {}).get("bytes_per_token")
-    rate = f" A token stands for {say.significant(per)} bytes." if say.known(per) and per else ""
-    return f"Text: {', '.join(told)}.{rate}" if told else ""
 
 
 def _quarantined(data: dict[str, Any]) -> list[dict[str, Any]]:

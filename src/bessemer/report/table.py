@@ -27,12 +27,13 @@ def columns(rows: Sequence[Sequence[str]], left: int = 1) -> str:
 
 def summary_table(report: dict[str, Any]) -> str:
     """The parent against the shipped model, the baseline, the contract term by term, and what to mind."""
-    quality = facts.headline_measure(report).label
-    shown = [row for row in facts.comparison(report) if row.label.startswith((quality, "size", "latency"))]
+    quality = facts.headline_measure(report).name
+    told = {quality, "bytes", *map(facts.latency_row, facts.batches(report) or ["1", "64"])}
+    shown = [row for row in facts.comparison(report) if row.name in told]
     rows = [[str(report.get("name", "model")), "parent", "shipped", "change"]]
     for row in shown:
         rows.append([row.label, row.parent, row.shipped, row.change])
-        if row.label == quality and (row.parent_note or row.shipped_note):
+        if row.name == quality and (row.parent_note or row.shipped_note):
             rows.append(["  95% interval", row.parent_note, row.shipped_note, ""])
     blocks = [columns(rows), _baseline(report), _contract(report)]
     blocks += [columns([[f"Mind: {text}"] for text in yardstick.warnings(report)] or [[""]])]

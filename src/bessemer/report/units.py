@@ -51,6 +51,7 @@ class Unit:
 
 SHARE = Unit(scale=100.0, decimals=2, sign="%", difference="points")
 PLAIN = Unit(decimals=3)
+COUNT = Unit(decimals=0)
 
 
 @dataclass(frozen=True)

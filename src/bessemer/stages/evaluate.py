@@ -74,7 +74,7 @@ def body(context: Context) -> None:
             "sizes": {"parent": sizes(network, path, test)},
             "parity": {"parent fp32": parity.as_dict()},
             "baseline": simple_baseline(context),
-            **task.facts(Shown("parent", dataset, network, measured["test"], seed)),
+            **task.told(Shown("parent", dataset, network, measured["test"], seed)),
         }
     )
 

@@ -70,13 +70,14 @@ def body(context: Context) -> None:
     session = OnnxModel(context.out / ONNX / FILE, context.runtime.threads)
     parity = prove(context, shipped, session, network, test)
     records = task.records(session, test, dataset)
+    before = Evaluated(context.inputs).records("test")
     timing = context.own_decisions().take("timing", lambda: time_shipped(context, shipped, test))
     facts: dict[str, Any] = {
         "metrics": {"shipped": task.metrics(records, seed)},
         "parity": parity,
         "latency": timing["latency"],
         "sizes": {"shipped": shipped_sizes(shipped, test)},
-        **task.facts(Shown("shipped", dataset, network, records, seed)),
+        **task.told(Shown("shipped", dataset, network, records, seed, before)),
     }
     if shipped.chosen is not None:
         facts["contract"] = verdict(context, shipped, records, timing)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bessemer.config import keyed
 from bessemer.prepare.source import fingerprint
 from bessemer.recipe import Recipe
+from bessemer.report.blocks import plain
 from bessemer.stages.context import Context
 from bessemer.stages.stage import Stage
 
@@ -52,6 +53,7 @@ def body(context: Context) -> None:
     facts["quarantined_samples"] = some_quarantined(context, dataset.kind)
     issues = about.get("label_issues", [])
     facts["label_issues"] = [shown(dataset, issue) for issue in issues[:SHOWN_ISSUES]] + issues[SHOWN_ISSUES:]
+    facts["blocks"] = [plain(block) for block in task.of_data(about)]
     measures = [measure.as_dict() for measure in task.measures]
     context.write_facts({"data": facts, "measures": measures, "sample_noun": task.sample})
 

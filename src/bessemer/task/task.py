@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bessemer.report.blocks import Bars, Block, Section
+from bessemer.report.format import known, plural, times
 from bessemer.report.units import Measure
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Shown:
     network: nn.Module
     records: Records
     seed: int
+    parent: Records | None = None  # of the model that it came from, on the same samples
 
 
 class Predictor(Protocol):
@@ -181,8 +184,24 @@ class Task:
     # --- telling -----------------------------------------------------------------------------------------
 
     def facts(self, shown: Shown) -> dict[str, Any]:
-        """This task's part of the report for one model: its own facts, and what the model card says (`card`)."""
+        """This task's own facts of one model for `report.json`, and what the model card says (`card`)."""
         return {}
+
+    def sections(self, shown: Shown) -> dict[str, Section]:
+        """This task's sections of the report, by id; what ships replaces the parent's section of that id."""
+        return {}
+
+    def of_data(self, about: Mapping[str, Any]) -> list[Block]:
+        """What the report's part on data shows of the targets, from what `dataset.json` says."""
+        if not self.labelled:
+            return []
+        label = "Samples of each class"
+        return [Bars(about["classes"], about["class_counts"], label=label, caption=balance(about))]
+
+    def told(self, shown: Shown) -> dict[str, Any]:
+        """All that the report takes over of one model, as plain values."""
+        sections = {name: section.as_dict() for name, section in self.sections(shown).items()}
+        return {**self.facts(shown), "sections": sections}
 
     def describe(self, dataset: Dataset, network: nn.Module) -> dict[str, Any]:
         """What `preprocess.json` says beside the file: how outputs are to be read."""
@@ -195,3 +214,16 @@ class Task:
     def predictor(self, about: Mapping[str, Any], folder: Path) -> Predictor:
         """What puts an exported folder to use; raises KeyError, TypeError or ValueError where it is damaged."""
         raise NotImplementedError
+
+
+def balance(about: Mapping[str, Any]) -> str:
+    """How many classes there are and how far their sizes differ, in words."""
+    found, classes = about.get("balance") or {}, plural(len(about["classes"]), "class")
+    if not found:
+        return f"{classes}."
+    largest, smallest = (
+        f"{found[end]['name']} with {plural(found[end]['count'], 'sample')}" for end in ("largest", "smallest")
+    )
+    ratio = found.get("ratio")
+    fewer = f", {times(ratio)} fewer" if known(ratio) else ""
+    return f"{classes}. The largest is {largest}, the smallest {smallest}{fewer}."

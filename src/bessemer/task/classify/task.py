@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bessemer.report.blocks import Section
 from bessemer.report.units import SHARE, Measure
 from bessemer.task.task import Difference, Lesson, LessonSettings, Predictor, Records, Shown, Task
 
@@ -87,9 +88,14 @@ class Classification(Task):
         return baseline_of(dataset, seed)
 
     def facts(self, shown: Shown) -> dict[str, Any]:
-        from bessemer.task.classify.telling import told
+        from bessemer.task.classify.telling import facts
 
-        return told(shown)
+        return facts(shown)
+
+    def sections(self, shown: Shown) -> dict[str, Section]:
+        from bessemer.task.classify.telling import sections
+
+        return sections(shown)
 
     def describe(self, dataset: Dataset, network: nn.Module) -> dict[str, Any]:
         return {"classes": dataset.about["classes"]}

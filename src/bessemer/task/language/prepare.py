@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from bessemer.data.text.prepare import TEXTS_PER_SHARD, blocks_of_texts, trainin
 from bessemer.data.text.read import TOKENIZER
 from bessemer.data.text.tokenize import TextEncoder, load_tokenizer, train_tokenizer
 from bessemer.prepare.chosen import Chosen
+from bessemer.report.blocks import Block, Text
+from bessemer.report.format import count as counted
+from bessemer.report.format import significant, size
 
 SIZES = (
     (1e6, 1024),
@@ -61,6 +64,17 @@ def finish_language(config: DataConfig, settled: dict[str, Any], chosen: Chosen,
         "arguments": {"vocabulary": tokenizer.vocabulary},
         "preprocess": {"html": config.text.html, "white_space": config.text.white_space, **settled},
     }
+
+
+def of_data(about: Mapping[str, Any]) -> list[Block]:
+    """The text of each split."""
+    told = ", ".join(
+        f"{name} {size(count)} in {counted(about['stream_tokens'][name])} tokens"
+        for name, count in about["text_bytes"].items()
+    )
+    per = about["tokens"]["bytes_per_token"]
+    rate = f" A token stands for {significant(per)} bytes." if per else ""
+    return [Text(f"Splits are of whole documents. Text: {told}.{rate}")]
 
 
 def places(chosen: Chosen, name: str) -> NDArray[np.int64]:

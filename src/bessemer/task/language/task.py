@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bessemer.config import filled
 from bessemer.data.text.read import TOKENIZER
+from bessemer.report.blocks import Block, Section
 from bessemer.report.units import Measure, Unit
 from bessemer.task.task import Difference, Lesson, LessonSettings, Predictor, Records, Shown, Task
 
@@ -139,9 +140,19 @@ class LanguageModelling(Task):
         return text_baseline(dataset.texts("train"), dataset.texts("test"), seed)
 
     def facts(self, shown: Shown) -> dict[str, Any]:
-        from bessemer.task.language.telling import told
+        from bessemer.task.language.telling import facts
 
-        return told(shown)
+        return facts(shown)
+
+    def sections(self, shown: Shown) -> dict[str, Section]:
+        from bessemer.task.language.telling import sections
+
+        return sections(shown)
+
+    def of_data(self, about: Mapping[str, Any]) -> list[Block]:
+        from bessemer.task.language.prepare import of_data
+
+        return of_data(about)
 
     def describe(self, dataset: Dataset, network: nn.Module) -> dict[str, Any]:
         from bessemer.model.contract import context

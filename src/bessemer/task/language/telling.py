@@ -11,6 +11,7 @@ from bessemer.data.text.read import TOKENIZER
 from bessemer.data.text.tokenize import load_tokenizer
 from bessemer.model.contract import reads_on
 from bessemer.model.generate import generate
+from bessemer.report.blocks import Passage, Passages, Section
 from bessemer.task.task import Shown
 
 if TYPE_CHECKING:
@@ -20,18 +21,27 @@ PROMPTS, PROMPT_TOKENS, SAID_TOKENS = 4, 64, 96
 TEMPERATURE, TOP_K = 0.8, 50
 
 
-def told(shown: Shown) -> dict[str, Any]:
-    """What was scored, and the continuations of some test documents."""
+def facts(shown: Shown) -> dict[str, Any]:
+    """What was scored, and what the card says."""
     records = shown.records
-    size = {
+    scored = {
         "tokens": int(records["tokens"]),
         "bytes": int(records["bytes"].sum()),
         "documents": len(records["nats"]),
     }
-    facts: dict[str, Any] = {"scored": size, "card": card(shown)}
-    if reads_on(shown.network):
-        facts["continuations"] = continuations(shown, cast("GPT", shown.network))
-    return facts
+    return {"scored": scored, "card": card(shown)}
+
+
+def sections(shown: Shown) -> dict[str, Section]:
+    """How the model goes on after the beginnings of some test documents."""
+    if not reads_on(shown.network):
+        return {}
+    lead = (
+        "The beginnings of some test documents, how the model goes on (drawn at a fixed seed, not chosen), and "
+        "how the document does."
+    )
+    found = continuations(shown, cast("GPT", shown.network))
+    return {"continuations": Section("Continuations", [Passages(found)], lead)}
 
 
 def card(shown: Shown) -> dict[str, Any]:
@@ -54,7 +64,7 @@ def card(shown: Shown) -> dict[str, Any]:
     }
 
 
-def continuations(shown: Shown, network: GPT) -> list[dict[str, Any]]:
+def continuations(shown: Shown, network: GPT) -> list[Passage]:
     """The beginnings of some test documents, how the model goes on, and how the document does."""
     dataset, tokenizer = shown.dataset, load_tokenizer(shown.dataset.folder / TOKENIZER)
     places = dataset.positions("test")
@@ -70,12 +80,12 @@ def continuations(shown: Shown, network: GPT) -> list[dict[str, Any]]:
         ended = np.flatnonzero(said == dataset.about["end"])
         said = said[: ended[0]] if len(ended) else said
         found.append(
-            {
-                "path": name,
-                "prompt": tokenizer.decode(prompt),
-                "model": tokenizer.decode(said),
-                "ended": bool(len(ended)),
-                "document": tokenizer.decode(rest[:SAID_TOKENS]),
-            }
+            Passage(
+                path=name,
+                start=tokenizer.decode(prompt),
+                added=tokenizer.decode(said),
+                ended=bool(len(ended)),
+                rest=tokenizer.decode(rest[:SAID_TOKENS]),
+            )
         )
     return found
