@@ -15,6 +15,7 @@ import bessemer
 
 ORDER = [
     "errors",
+    "draws",
     "config",
     "runtime",
     "artifact",
@@ -109,7 +110,7 @@ def test_an_import_that_points_right_is_found(line):
     "line",
     [
         "from bessemer import __version__",
-        "from bessemer.data.order import key",
+        "from bessemer.data.order import permute",
         "from bessemer.model.layers import Normalize",
         "from .layers import Normalize",
         "from ..errors import DataError",

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bessemer.data.order import Order, doubling_phases, key, mix, permute, uniform
+from bessemer.data.order import Order, doubling_phases, permute
+from bessemer.draws import chained
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -16,7 +17,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 @LAW
 @given(n=st.integers(1, 3000), seed=SEEDS)
 def test_permute_is_a_bijection(n, seed):
-    out = permute(np.arange(n), n, key(seed))
+    out = permute(np.arange(n), n, chained(seed))
     assert out.dtype == np.int64
     assert np.array_equal(np.sort(out), np.arange(n))
 
@@ -25,7 +26,7 @@ def test_permute_is_a_bijection(n, seed):
 @given(n=st.integers(2, 3000), seed=SEEDS, data=st.data())
 def test_a_sample_s_place_does_not_depend_on_what_else_is_asked(n, seed, data):
     some = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=20)))
-    assert np.array_equal(permute(some, n, key(seed)), permute(np.arange(n), n, key(seed))[some])
+    assert np.array_equal(permute(some, n, chained(seed)), permute(np.arange(n), n, chained(seed))[some])
 
 
 @LAW
@@ -65,13 +66,13 @@ def test_seeds_and_epochs_differ(n, seed):
 def test_what_stands_at_a_place_is_roughly_uniform_over_seeds(place):
     """Chi-square with 9 degrees of freedom; a fair shuffle exceeds 40 once in 100,000 times."""
     n, trials = 10, 2000
-    found = [int(permute(np.array([place]), n, key(seed, 0))[0]) for seed in range(trials)]
+    found = [int(permute(np.array([place]), n, chained(seed, 0))[0]) for seed in range(trials)]
     counts = np.bincount(found, minlength=n)
     assert ((counts - trials / n) ** 2 / (trials / n)).sum() < 40
 
 
 def test_neighbors_are_not_kept_together():
-    out = permute(np.arange(1000), 1000, key(5))
+    out = permute(np.arange(1000), 1000, chained(5))
     assert np.mean(np.abs(np.diff(out)) == 1) < 0.02
 
 
@@ -155,43 +156,3 @@ def test_doubling_phases_spend_even_shares_of_the_samples(samples, level, doubli
 def test_a_phase_without_batches_is_refused():
     with pytest.raises(ValueError, match="at least one sample"):
         Order(10, 4, 0, [(0, 2)])
-
-
-# --- numbers --------------------------------------------------------------------------------------------
-
-
-@LAW
-@given(ids=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=50), seed=SEEDS, data=st.data())
-def test_uniform_is_in_zero_to_one_and_a_pure_function_of_each_id(ids, seed, data):
-    many = np.array(ids, np.uint64)
-    numbers = uniform(many, seed, 1)
-    assert ((numbers >= 0) & (numbers < 1)).all()
-    assert np.array_equal(numbers, uniform(many, seed, 1))
-    index = data.draw(st.integers(0, len(ids) - 1))
-    assert uniform(many[index : index + 1], seed, 1)[0] == numbers[index]
-
-
-def test_uniform_differs_by_every_part_of_its_key_and_their_order():
-    ids = np.arange(100, dtype=np.uint64)
-    draws = [uniform(ids, *parts) for parts in [(1, 2), (2, 1), (1, 3), (2, 2), (1,), (1, 2, 0)]]
-    assert len({tuple(numbers) for numbers in draws}) == len(draws)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_uniform_is_roughly_uniform_over_neighboring_ids(seed):
-    """Chi-square with 49 degrees of freedom; a fair draw exceeds 120 less than once in a million times."""
-    numbers = uniform(np.arange(20_000, dtype=np.uint64), seed, 0)
-    counts = np.bincount((numbers * 50).astype(int), minlength=50)
-    assert ((counts - 400) ** 2 / 400).sum() < 120
-
-
-def test_streams_are_not_correlated():
-    ids = np.arange(20_000, dtype=np.uint64)
-    assert abs(np.corrcoef(uniform(ids, 0, 1), uniform(ids, 0, 2))[0, 1]) < 0.03
-
-
-def test_mix_is_the_finalizer_of_splitmix64():
-    """The first outputs of SplitMix64 from seed 1234567, as published with the algorithm."""
-    gamma = 0x9E3779B97F4A7C15
-    states = np.array([(1234567 + gamma * turn) % 2**64 for turn in range(1, 4)], np.uint64)
-    assert mix(states).tolist() == [6457827717110365317, 3203168211198807973, 9817491932198370423]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from bessemer.data.order import mix
+from bessemer.draws import mix
 from bessemer.prepare.labels import check_labels, held_out_probabilities
 
 DIGITS = load_digits()

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bessemer.data.dataset import Batch, Batches, Samples
-from bessemer.data.order import key
+from bessemer.draws import Stream, key
 from bessemer.task.classify.objective import Classify
 from bessemer.train.methods import Method
 from bessemer.train.methods.ema.hooks import Ema, ema
@@ -43,7 +43,7 @@ def slow_mixup(batch: Batch, alpha: float, group: int, seed: int) -> tuple[np.nd
     for start in range(0, len(images), group):
         members = list(range(start, min(start + group, len(images))))
         number = (batch.first + start) // group
-        philox = np.random.Philox(int(key(seed, batch.step, number)))
+        philox = np.random.Philox(int(key(Stream.MIXUP, seed, batch.step, number)))
         weight = np.random.Generator(philox).beta(alpha, alpha)
         for place, member in enumerate(members):
             neighbor = members[place - 1]

@@ -12,12 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bessemer.data.dataset import Batch, Batches, Samples
-from bessemer.data.order import uniform
+from bessemer.draws import Stream, key, uniform
 from bessemer.errors import UsageError
 from bessemer.model.contract import set_packing
 from bessemer.model.gpt.network import GPT
 from bessemer.train.methods.stochastic_depth.hooks import (
-    TAG,
     StochasticDepth,
     factors_of,
     linear_rates,
@@ -33,11 +32,13 @@ def a_batch(inputs: Tensor, first: int = FIRST, step: int = STEP) -> Batch:
 
 def slow_factors(rates: list[float], count: int) -> list[list[float]]:
     """Factor of each branch and sample, one draw at a time."""
+
+    def own(number: int) -> np.uint64:
+        return key(Stream.STOCHASTIC_DEPTH, SEED, STEP, number)
+
     return [
         [
-            0.0
-            if uniform(np.array([FIRST + place], np.uint64), SEED, STEP, TAG, number)[0] < rate
-            else 1 / (1 - rate)
+            0.0 if uniform(np.array([FIRST + place], np.uint64), own(number))[0] < rate else 1 / (1 - rate)
             for place in range(count)
         ]
         for number, rate in enumerate(rates)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.order import U64
+from bessemer.draws import U64
 
 I64 = NDArray[np.int64]
 Payload = Callable[[int], bytes]

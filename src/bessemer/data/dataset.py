@@ -18,16 +18,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bessemer import draws
 from bessemer.data.config import AugmentConfig
 from bessemer.data.kind import Augment, as_they_are
 from bessemer.data.kinds import find_kind
 from bessemer.data.mixture import Mixture
 from bessemer.data.names import kept_names
-from bessemer.data.order import U64, Order, Phase, key, mix
+from bessemer.data.order import Order, Phase
 from bessemer.data.rows import FixedRows, RaggedRows, Rows, View
 from bessemer.data.rows import positions as positions_of
 from bessemer.data.split import SPLITS
 from bessemer.data.stream import IGNORED, Stream, Windows
+from bessemer.draws import U64, mix
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Dataset:
         """
         stream = Stream(self.folder, self.about["streams"][name])
         inputs, targets = Windows(stream, context, 0, 0, "i4"), Windows(stream, context, 1, IGNORED, "i8")
-        ids = mix(np.arange(len(inputs), dtype=np.uint64) ^ key(SPLITS.index(name), 0x11D))
+        ids = mix(np.arange(len(inputs), dtype=np.uint64) ^ draws.key(draws.Stream.WINDOWS, SPLITS.index(name)))
         return Samples(inputs, cast("NDArray[np.int64]", targets), ids)
 
     def texts(self, name: str) -> Sequence[str]:
@@ -156,11 +158,6 @@ class Texts(Sequence[str]):
         return self.rows.values(int(self.places[index])).tobytes().decode("utf-8")
 
 
-def augment_seed(seed: int) -> int:
-    """The seed of random changes in a run of this seed."""
-    return int(key(seed, 0xA06) >> np.uint64(1))
-
-
 class Batches:
     """Training batches: a pure function of (seed, step), augmented; equal shares for every rank.
 
@@ -179,10 +176,10 @@ class Batches:
         self.samples = samples
         self.mixture = None
         if samples.sources is not None and set(weights) != {1.0}:
-            self.mixture = Mixture(samples.sources, weights, int(key(seed, 0x313) >> np.uint64(1)))
+            self.mixture = Mixture(samples.sources, weights, seed)
         self.order = Order(len(self.mixture or samples), batch_size, seed)
         self.augment = augment
-        self.seed = augment_seed(seed)
+        self.seed = seed
 
     def growing(self, phases: Sequence[Phase]) -> Batches:
         """The same samples with (batches, size) phases before the batches of full size."""

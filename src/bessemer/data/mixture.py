@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.order import key, permute
+from bessemer.data.order import permute
+from bessemer.draws import Stream, key
 
 
 class Mixture:
@@ -43,6 +44,6 @@ class Mixture:
             turns = within // len(own)
             for epoch, turn in {(int(e), int(t)) for e, t in zip(epochs, turns, strict=True)}:
                 here = (of == number) & (epochs == epoch) & (turns == turn)
-                shuffle = key(self.seed, epoch, int(number), turn)
+                shuffle = key(Stream.MIXTURE, self.seed, epoch, int(number), turn)
                 out[here] = own[permute(within[here] % len(own), len(own), shuffle)]
         return out

@@ -4,8 +4,6 @@ The order of an epoch is a pseudo-random permutation that is computed, not store
 smallest even number of bits that holds `n`, walked until it lands inside [0, n) (Black and Rogaway, "Ciphers
 with arbitrary finite domains", 2002). So the samples of global batch `t` are known from (seed, t) alone, for
 10^9 samples as for ten, and resuming or changing the number of workers needs no state.
-
-The same mixing function gives the random numbers of augmentation, keyed by sample and epoch.
 """
 
 from __future__ import annotations
@@ -15,38 +13,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-U64 = NDArray[np.uint64]
+from bessemer.draws import Stream, chained, key, mix
+
 ROUNDS = 6
-
-
-def mix(x: U64) -> U64:
-    """The finalizer of SplitMix64 (Steele, Lea and Flood, 2014): 64 well-mixed bits from 64 bits."""
-    with np.errstate(over="ignore"):
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-def key(*parts: int) -> np.uint64:
-    """One 64-bit key from several integers, order mattering."""
-    state = np.zeros(1, np.uint64)
-    for part in parts:
-        with np.errstate(over="ignore"):
-            state = mix((state + np.uint64(0x9E3779B97F4A7C15)) ^ np.uint64(part % 2**64))
-    return np.uint64(state[0])
-
-
-def uniform(ids: U64, *parts: int) -> NDArray[np.float64]:
-    """A number in [0, 1) for each id, a pure function of the id and the key `parts`."""
-    bits = mix(mix(ids.astype(np.uint64) ^ key(*parts)))
-    return (bits >> np.uint64(11)).astype(np.float64) / float(2**53)
 
 
 def permute(index: NDArray[np.int64], n: int, seed: np.uint64) -> NDArray[np.int64]:
     """Where each of `index` (values in [0, n)) stands in the permutation of [0, n) that `seed` names."""
     half = np.uint64(max(1, ((n - 1).bit_length() + 1) // 2))
     low = np.uint64((1 << int(half)) - 1)
-    keys = [key(int(seed), turn) for turn in range(ROUNDS)]
+    keys = [chained(int(seed), turn) for turn in range(ROUNDS)]
     out = index.astype(np.uint64)
     todo = np.ones(len(out), bool)
     while todo.any():
@@ -111,7 +87,7 @@ class Order:
         positions = np.empty_like(within)
         for epoch in np.unique(epochs):
             here = epochs == epoch
-            positions[here] = permute(within[here], self.n, key(self.seed, int(epoch)))
+            positions[here] = permute(within[here], self.n, key(Stream.ORDER, self.seed, int(epoch)))
         return positions, epochs
 
 

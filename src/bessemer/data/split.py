@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.order import U64, key, mix
+from bessemer.draws import U64, Stream, key, mix
 
 SPLITS = ("train", "validation", "test")
 
@@ -20,7 +20,7 @@ def class_ranks(labels: NDArray[Any], ids: U64, seed: int) -> tuple[NDArray[np.i
     """Each sample's rank in the shuffled list of its class, and the size of that class; numbers are one class."""
     if labels.dtype.kind == "f":
         labels = np.zeros(len(labels), np.int64)
-    shuffled = np.lexsort((np.arange(len(ids)), mix(ids ^ key(seed, 0x5B117))))
+    shuffled = np.lexsort((np.arange(len(ids)), mix(ids ^ key(Stream.CHOICE, seed))))
     ranks, sizes = np.empty(len(ids), np.int64), np.empty(len(ids), np.int64)
     for label in np.unique(labels):
         members = shuffled[labels[shuffled] == label]

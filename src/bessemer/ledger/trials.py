@@ -20,7 +20,7 @@ from torch import nn
 from bessemer.artifact import Artifact
 from bessemer.compress.steps import FLOATS, Plan, Step
 from bessemer.compress.steps import without as steps_without
-from bessemer.data.order import key
+from bessemer.draws import Stream, seed_for
 from bessemer.export.onnx import export_onnx
 from bessemer.export.session import OnnxModel
 from bessemer.ledger.order import Trial
@@ -62,7 +62,7 @@ class Chosen:
 
 def seed_of(recipe: Recipe, number: int) -> int:
     """The seed of a round; the first one is the recipe's own."""
-    return recipe.seed if number == 0 else int(key(recipe.seed, 0x1ED6 + number)) % 2**32
+    return recipe.seed if number == 0 else seed_for(Stream.LEDGER, recipe.seed, number) % 2**32
 
 
 def obtain(context: Context, trial: Trial, chosen: Chosen | None) -> tuple[Artifact, bool]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from bessemer import draws
+
 Times = dict[str, list[float]]
 RESAMPLES = 500
 
@@ -39,7 +41,7 @@ def summarize(times: list[float]) -> dict[str, float]:
 def speedup(reference: list[float], other: list[float], seed: int = 0) -> dict[str, float]:
     """How many times faster `other` is: ratio of medians, with a 95% bootstrap interval over paired rounds."""
     pairs = np.array([reference, other])
-    generator = np.random.default_rng(seed)
+    generator = draws.generator(draws.Stream.BOOTSTRAP, seed)
     ratios = []
     for _ in range(RESAMPLES):
         slow, fast = np.median(pairs[:, generator.integers(0, pairs.shape[1], pairs.shape[1])], axis=1)

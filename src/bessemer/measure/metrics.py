@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bessemer.draws import Stream, generator
+
 Matrix = NDArray[np.int64]
 Z95 = 1.959963984540054
 RESAMPLES = 1000
@@ -65,14 +67,14 @@ def _macro(right: NDArray[Any], predicted: NDArray[Any], actual: NDArray[Any]) -
 def _bootstrap(matrix: Matrix, seed: int) -> NDArray[np.float64]:
     """Macro precision, recall and F1 (3, RESAMPLES) of resampled confusion matrices."""
     classes = len(matrix)
-    generator = np.random.default_rng(seed)
+    numbers = generator(Stream.BOOTSTRAP, seed)
     right, predicted, actual = (np.zeros((RESAMPLES, classes), np.int64) for _ in range(3))
     for row, counts in enumerate(matrix):
         total = int(counts.sum())
         if total == 0:
             continue
         columns = np.flatnonzero(counts)
-        draws = generator.multinomial(total, counts[columns] / total, size=RESAMPLES)
+        draws = numbers.multinomial(total, counts[columns] / total, size=RESAMPLES)
         predicted[:, columns] += draws
         right[:, row] = draws[:, columns == row].sum(1)
         actual[:, row] = total

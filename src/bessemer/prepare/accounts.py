@@ -16,9 +16,9 @@ from bessemer.data.config import DataConfig
 from bessemer.data.kind import Kind
 from bessemer.data.kinds import find_kind
 from bessemer.data.names import batches_of, name_of
-from bessemer.data.order import U64
 from bessemer.data.record import FILTERED
 from bessemer.data.split import SPLITS
+from bessemer.draws import U64
 from bessemer.prepare.dedup import choose_survivors, find_copies
 from bessemer.prepare.ingest import Job, Task, first_bytes
 from bessemer.prepare.staging import QUARANTINE_SCHEMA, ROW_SCHEMA, SHOWN_TOTAL, Staged

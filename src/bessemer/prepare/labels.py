@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.features import Features, fit_linear
-from bessemer.data.order import U64
 from bessemer.data.split import class_ranks
+from bessemer.draws import U64, Stream, seed_for
 
-SALT = 0x1ABE1
 STRENGTH = {"dense": 0.1, "sparse": 10.0}
 
 
@@ -55,7 +54,7 @@ def held_out_probabilities(
     features: Features, labels: NDArray[np.int64], ids: U64, folds: int, seed: int
 ) -> NDArray[np.float64]:
     """Probability of each class (N, K) for each sample, from a model that was trained on the other folds."""
-    fold = class_ranks(labels, ids, seed ^ SALT)[0] % folds
+    fold = class_ranks(labels, ids, seed_for(Stream.FOLDS, seed))[0] % folds
     odds = np.zeros((len(labels), int(labels.max()) + 1))
     strength = STRENGTH["dense" if isinstance(features, np.ndarray) else "sparse"]
     for number in range(folds):

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from bessemer.data.config import DataConfig
 from bessemer.data.histogram import histogram
 from bessemer.data.kinds import find_kind
-from bessemer.data.order import mix
 from bessemer.data.split import SPLITS, take_count
+from bessemer.draws import mix
 from bessemer.errors import DataError
 from bessemer.prepare.accounts import Fates, settle, write_quarantine, write_rows
 from bessemer.prepare.chosen import Chosen

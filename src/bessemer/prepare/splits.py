@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.config import SplitConfig
-from bessemer.data.order import key
 from bessemer.data.split import SPLITS, take_share
+from bessemer.draws import Stream, seed_for
 from bessemer.prepare.staging import UNSET, Staged
 
 
@@ -26,7 +26,7 @@ def choose_splits(
             continue
         open_groups = np.flatnonzero(split[first] == 0)
         chosen = np.zeros(len(groups), bool)
-        turn = int(key(seed, code) >> np.uint64(1))
+        turn = seed_for(Stream.SPLIT, seed, code)
         chosen[open_groups] = take_share(group_labels[open_groups], groups[open_groups], share, turn)
         split[chosen[member] & (split == 0)] = code
     return split

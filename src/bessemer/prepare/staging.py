@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bessemer.data.order import U64
 from bessemer.data.record import BROKEN
+from bessemer.draws import U64
 
 NO_LABEL = -1
 UNSET = 255

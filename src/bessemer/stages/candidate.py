@@ -13,7 +13,7 @@ from bessemer.compress.config import ContractConfig, DistillConfig
 from bessemer.compress.search import Candidate
 from bessemer.compress.steps import Made, Plan
 from bessemer.config import keyed
-from bessemer.data.order import key
+from bessemer.draws import Stream, seed_for
 from bessemer.runtime import has_dot_products
 from bessemer.stages.context import Context, save_records, sizes, time_files
 from bessemer.stages.evaluate import Evaluated
@@ -89,7 +89,7 @@ class RunLab:
             config,
             f"{'distill' if distill else 'fine-tune'} {self.label}",
             self.curve,
-            int(key(self.context.recipe.seed, 2)) % 2**31,
+            seed_for(Stream.CANDIDATE, self.context.recipe.seed) % 2**31,
             parent_of(self.context.inputs).model if distill else None,
             distill,
             work,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bessemer.artifact import write_atomic
 from bessemer.data.augment.preview import png, sheet
 from bessemer.data.config import AugmentConfig
-from bessemer.data.dataset import Dataset, augment_seed
+from bessemer.data.dataset import Dataset
 from bessemer.data.split import take_count
 
 SAMPLES, EPOCHS = 8, 6
@@ -40,7 +40,7 @@ def augmented(dataset: Dataset, config: AugmentConfig, chosen: NDArray[np.int64]
     train, change = dataset.split("train"), dataset.augmenter(config)
     inputs, ids = train.inputs[chosen], train.ids[chosen]
     epochs = (np.full(len(chosen), epoch, np.int64) for epoch in range(EPOCHS))
-    return [inputs, *(change(inputs.copy(), ids, epoch, augment_seed(seed)) for epoch in epochs)]
+    return [inputs, *(change(inputs.copy(), ids, epoch, seed) for epoch in epochs)]
 
 
 def page_of_words(columns: list[NDArray[Any]], headings: list[str], words: Callable[[NDArray[Any]], str]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bessemer.artifact import Artifact, Decisions, commit, copy_into
 from bessemer.compress.config import DistillConfig
 from bessemer.config import keyed
-from bessemer.data.order import key
+from bessemer.draws import Stream, seed_for
 from bessemer.recipe import Recipe
 from bessemer.report.training import waited_much
 from bessemer.runtime import Progress
@@ -78,7 +78,7 @@ def train_parent(context: Context, label: str, curve: str | None) -> Path:
     recipe, about = context.recipe, context.dataset().about
     arguments = {**context.task.head_arguments(about), **about["arguments"]}
     architecture = Architecture(recipe.model.name, {**arguments, **recipe.model.model_dump(exclude={"name"})})
-    torch.manual_seed(int(key(recipe.seed, 1)) >> 1)
+    torch.manual_seed(seed_for(Stream.WEIGHTS, recipe.seed))
     return train_model(context, architecture, architecture.build(), recipe.train, label, curve, recipe.seed)
 
 

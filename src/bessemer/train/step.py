@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bessemer.data.dataset import Batch
-from bessemer.data.order import key
+from bessemer.draws import Stream, seed_for
 from bessemer.model.layers import ghost_layers
 from bessemer.parallel.data import mean_over_ranks, without_sync
 from bessemer.runtime import Runtime
@@ -67,7 +67,7 @@ def train_step(training: Training, batch: Batch, limit: float = math.inf) -> Ste
 
 def changed(training: Training, batch: Batch) -> Batch:
     """The batch as all methods make it; random numbers are from here on a function of (seed, step, rank)."""
-    torch.manual_seed(int(key(training.seed, batch.step, training.runtime.rank)) >> 1)
+    torch.manual_seed(seed_for(Stream.DROPOUT, training.seed, batch.step, training.runtime.rank))
     for method in training.methods:
         batch = method.batch(batch)
     return batch

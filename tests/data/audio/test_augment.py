@@ -145,5 +145,7 @@ def test_a_frequency_mask_removes_one_band_of_the_mel_scale_and_nothing_else():
         band = mel[gone[-1]] - mel[gone[0]] if len(gone) > 3 else 0.0
         widths.append(band / mel[-1])
         kept = np.delete(np.arange(len(old)), gone)
-        assert np.abs(new[kept] - old[kept]).max() < 100  # rounding; a bin holds about 100,000
+        # Rounding: half a level a sample, which add up in one bin where the band taken out is periodic.
+        assert np.abs(new[kept] - old[kept]).max() < LENGTH / 2  # a bin holds about 100,000
+        assert np.median(np.abs(new[kept] - old[kept])) < 100
     assert 0.24 < max(widths) <= 0.3

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bessemer.data.augment.chance import uniforms
 from bessemer.data.config import AugmentConfig
 from bessemer.data.image.warp import Draws, draw, matrices, pixels_of, shift_and_flip, warp
-from bessemer.data.order import uniform
+from bessemer.draws import Stream, key, uniform
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True)
 ALL = AugmentConfig(crop=3, flip="both", rotate=30, scale=[0.8, 1.25], border="reflect")
@@ -236,7 +236,7 @@ def test_numbers_drawn_together_are_those_drawn_one_by_one():
     together = uniforms(ids, epochs, 2**63 - 5, [1, 6, 12])
     for row, stream in zip(together, [1, 6, 12], strict=True):
         for number, one_id, epoch in zip(row, ids, epochs, strict=True):
-            assert number == uniform(one_id[None], 2**63 - 5, int(epoch), stream)[0]
+            assert number == uniform(one_id[None], key(Stream.AUGMENT, 2**63 - 5, int(epoch), stream))[0]
 
 
 def test_windows_have_the_areas_and_shapes_that_were_asked():

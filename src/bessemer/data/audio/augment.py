@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.audio.spectrogram import to_hertz, to_mel
-from bessemer.data.augment.chance import GOLDEN, keys, uniforms
+from bessemer.data.augment.chance import keys, uniforms
 from bessemer.data.config import AugmentConfig
-from bessemer.data.order import U64, mix
+from bessemer.draws import GOLDEN, U64, mix
 
 Clips = NDArray[np.int16]
 Draw = NDArray[np.float64]

@@ -7,23 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.order import U64, key, mix
-
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+from bessemer.draws import GOLDEN, U64, Stream, key, mix
 
 
-def keys(ids: U64, epochs: NDArray[np.int64], seed: int, streams: Sequence[int]) -> U64:
-    """64 random bits (S, B) for each stream and sample."""
+def keys(ids: U64, epochs: NDArray[np.int64], seed: int, purposes: Sequence[int]) -> U64:
+    """64 random bits (S, B) for each purpose and sample."""
     distinct, which = np.unique(epochs, return_inverse=True)
-    prefix = np.array([key(seed, int(epoch)) for epoch in distinct], np.uint64)[which]
+    prefix = np.array([key(Stream.AUGMENT, seed, int(epoch)) for epoch in distinct], np.uint64)[which]
     with np.errstate(over="ignore"):
-        streamed = mix((prefix + GOLDEN) ^ np.array(streams, np.uint64)[:, None])
+        streamed = mix((prefix + GOLDEN) ^ np.array(purposes, np.uint64)[:, None])
     return mix(mix(ids.astype(np.uint64) ^ streamed))
 
 
-def uniforms(ids: U64, epochs: NDArray[np.int64], seed: int, streams: Sequence[int]) -> NDArray[np.float64]:
-    """Numbers (S, B) in [0, 1): those of `bessemer.data.order.uniform(id, seed, epoch, stream)`, all in one go."""
-    return (keys(ids, epochs, seed, streams) >> np.uint64(11)).astype(np.float64) / float(2**53)
+def uniforms(ids: U64, epochs: NDArray[np.int64], seed: int, purposes: Sequence[int]) -> NDArray[np.float64]:
+    """Numbers (S, B) in [0, 1): those of `uniform(ids, key(Stream.AUGMENT, seed, epoch, purpose))`, in one go."""
+    return (keys(ids, epochs, seed, purposes) >> np.uint64(11)).astype(np.float64) / float(2**53)
 
 
 def rectangles(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from bessemer.data.config import AugmentConfig
 from bessemer.data.image.color import recolors, values
 from bessemer.data.image.warp import draw, matrices, moves, pixels_of, resamples, shift_and_flip, warp
-from bessemer.data.order import U64
+from bessemer.draws import U64
 
 
 def is_identity(config: AugmentConfig) -> bool:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from bessemer.data.augment.chance import GOLDEN, keys, rectangles, uniforms
+from bessemer.data.augment.chance import keys, rectangles, uniforms
 from bessemer.data.config import AugmentConfig
-from bessemer.data.order import U64, mix
+from bessemer.draws import GOLDEN, U64, mix
 
 LUMA = np.array([0.299, 0.587, 0.114])  # weights of red, green and blue in gray (ITU-R BT.601)
 ERASED_AREA, ERASED_STRETCH = (0.02, 0.33), 1 / 0.3

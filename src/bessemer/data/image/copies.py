@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bessemer.data.copies import I64, Payload, blocks, gather, places
 from bessemer.data.image.signature import COARSE, coarse, thumbnail
-from bessemer.data.order import U64
+from bessemer.draws import U64
 
 CACHED_IMAGES = 1024
 PAIRED_PARTS = 9  # bits of distance up to which two parts of the hash make a key

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bessemer.data.augment.chance import rectangles, uniforms
 from bessemer.data.config import AugmentConfig
-from bessemer.data.order import U64
+from bessemer.draws import U64
 
 BORDERS = {"zero": cv2.BORDER_CONSTANT, "edge": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT_101}
 _STREAMS = {"x": 1, "y": 2, "flip_x": 3, "flip_y": 4, "angle": 5, "zoom": 6, "slant": 7}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bessemer.data.augment.chance import keys
 from bessemer.data.config import AugmentConfig
-from bessemer.data.order import U64, uniform
+from bessemer.draws import U64, Stream, key, uniform
 
 I32 = NDArray[np.int32]
 SPAN = 3.0  # mean length in tokens; T5's
@@ -54,7 +54,7 @@ class _Draws:
         self._seed = seed
 
     def __call__(self, purpose: int, length: int) -> NDArray[np.float64]:
-        return uniform(self._keys[:, :length], self._seed, purpose)
+        return uniform(self._keys[:, :length], key(Stream.TOKENS, self._seed, purpose))
 
 
 def _corrupt_spans(tokens: I32, share: float, draw: _Draws, mask: int) -> I32:

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.order import U64, mix
+from bessemer.draws import U64, mix
 
 SHORTEST = 20  # characters of a line that is looked at
 ALONE = 40  # characters and

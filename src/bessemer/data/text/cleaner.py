@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from bessemer.data.config import DataConfig
-from bessemer.data.order import U64
 from bessemer.data.record import FILTERED, Clean, Raw, Rejected
 from bessemer.data.text.boilerplate import LineCounter, drop_lines, line_hashes
 from bessemer.data.text.config import TextConfig
@@ -19,6 +18,7 @@ from bessemer.data.text.decode import decode
 from bessemer.data.text.language import language_of
 from bessemer.data.text.quality import problem
 from bessemer.data.text.repair import clean_text
+from bessemer.draws import U64
 
 LARGEST = 64 << 20  # bytes of one document
 

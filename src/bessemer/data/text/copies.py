@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.copies import I64, Payload, blocks, gather, places
-from bessemer.data.order import U64, mix
 from bessemer.data.text.signature import PERMUTATIONS, jaccard, minhashes, same_but_for_marks, words
+from bessemer.draws import U64, mix
 
 RECALL = 0.995  # of pairs of texts right at the wanted similarity
 SURE = 4.0  # standard deviations of the estimate below the limit from where a pair of texts is not looked at

@@ -16,7 +16,7 @@ import numpy as np
 from bessemer.data.config import DedupConfig
 from bessemer.data.copies import I64, Payload, Search
 from bessemer.data.kind import Kind, Settled
-from bessemer.data.order import U64
+from bessemer.draws import U64
 
 CHUNK = 4096  # pairs that are looked at in one go
 RUN = 65_536  # rows of buckets whose pairs are listed in one go

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from bessemer.data.dataset import Dataset
 from bessemer.data.features import fit_linear
 from bessemer.data.kind import Kind, Simple
-from bessemer.data.order import mix
 from bessemer.data.split import take_count
+from bessemer.draws import Stream, mix, seed_for
 from bessemer.measure.metrics import wilson
 
 CONSTANT = "always the commonest class"
@@ -84,7 +84,7 @@ def _choose_strength(simple: Simple, features: Any, labels: NDArray[np.int64], s
     ids = mix(np.arange(len(labels), dtype=np.uint64))
     some = take_count(labels, ids, min(simple.trials, len(labels)), seed)
     held_out = np.zeros(len(some), bool)
-    held_out[take_count(labels[some], ids[some], len(some) // 5, seed + 1)] = True
+    held_out[take_count(labels[some], ids[some], len(some) // 5, seed_for(Stream.BASELINE, seed))] = True
     train, check = some[~held_out], some[held_out]
     if len(check) < 20 or len(np.unique(labels[train])) < 2:
         return strengths[len(strengths) // 2]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.order import U64
+from bessemer.draws import U64
 
 ORDER = 8  # bytes of an n-gram: seven of context and the one to say; more do not fit into a number
 SYMBOLS = 256

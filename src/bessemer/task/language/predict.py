@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bessemer import draws
 from bessemer.data.text.read import TOKENIZER, clean_reader
 from bessemer.data.text.tokenize import load_tokenizer
 from bessemer.task.language.score import logit_nats
@@ -38,7 +39,7 @@ def continue_text(
     logits: Logits, tokens: NDArray[np.int32], count: int, context: int, seed: int = 0
 ) -> NDArray[Any]:
     """`count` token ids that follow tokens (T,), drawn from the likeliest by a generator of this seed."""
-    generator = np.random.default_rng(seed)
+    generator = draws.generator(draws.Stream.CONTINUE, seed)
     every = list(tokens)
     for _ in range(count):
         last = logits(np.array([every[-context:]], np.int32))[0, -1].astype(np.float64) / TEMPERATURE

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bessemer import draws
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -83,7 +85,7 @@ def summary(scores: Scores, seed: int = 0) -> dict[str, float]:
     count = len(scores.nats)
     if count < 2:
         return found
-    generator = np.random.default_rng(seed)
+    generator = draws.generator(draws.Stream.BOOTSTRAP, seed)
     drawn = []
     for _ in range(RESAMPLES):
         some = generator.integers(0, count, count)
@@ -98,7 +100,7 @@ def saved(before: Scores, after: Scores, seed: int = 0) -> tuple[float, float | 
     count = len(before.nats)
     if count < 2:
         return gain, None, None
-    generator = np.random.default_rng(seed)
+    generator = draws.generator(draws.Stream.BOOTSTRAP, seed)
     fewer = (before.nats - after.nats) / math.log(2)
     drawn = []
     for _ in range(RESAMPLES):

@@ -9,6 +9,7 @@ import torch
 
 from bessemer.data.text.read import TOKENIZER
 from bessemer.data.text.tokenize import load_tokenizer
+from bessemer.draws import Stream, seed_for
 from bessemer.model.contract import reads_on
 from bessemer.model.generate import generate
 from bessemer.report.blocks import Passage, Passages, Section
@@ -74,9 +75,9 @@ def continuations(shown: Shown, network: GPT) -> list[Passage]:
         ids = tokenizer.encode(dataset.text(place))
         prompt, rest = ids[: min(PROMPT_TOKENS, len(ids) // 2)], ids[min(PROMPT_TOKENS, len(ids) // 2) :]
         begun = torch.tensor([[dataset.about["end"], *prompt.tolist()]])
-        said = generate(
-            network, begun, SAID_TOKENS, temperature=TEMPERATURE, top_k=TOP_K, seed=shown.seed * PROMPTS + number
-        )[0].numpy()
+        own = seed_for(Stream.CONTINUE, shown.seed, number)
+        drawn = generate(network, begun, SAID_TOKENS, temperature=TEMPERATURE, top_k=TOP_K, seed=own)
+        said = drawn[0].numpy()
         ended = np.flatnonzero(said == dataset.about["end"])
         said = said[: ended[0]] if len(ended) else said
         found.append(

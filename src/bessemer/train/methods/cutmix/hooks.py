@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bessemer import draws
 from bessemer.data.dataset import Batch
-from bessemer.data.order import key
 from bessemer.errors import UsageError
 from bessemer.train.methods import Method
 from bessemer.train.methods.technique import SoftTargets
@@ -68,6 +68,6 @@ class CutMix(Method):
         return replace(batch, inputs=torch.cat(images), targets=torch.cat(soft))
 
     def _box(self, step: int, group: int, height: int, width: int) -> Box:
-        generator = np.random.Generator(np.random.Philox(int(key(self.seed, step, group, 0xC07))))
+        generator = draws.generator(draws.Stream.CUTMIX, self.seed, step, group)
         share = 1 - float(generator.beta(self.alpha, self.alpha))
         return choose_box(height, width, share, float(generator.random()), float(generator.random()))

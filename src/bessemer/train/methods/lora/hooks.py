@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
-from bessemer.data.order import key
+from bessemer.draws import Stream, seed_for
 from bessemer.errors import UsageError
 from bessemer.train.methods import Method
 from bessemer.train.methods.freeze.hooks import begins
@@ -110,7 +110,7 @@ class Lora(Method):
         for parameter in self.frozen:
             parameter.requires_grad_(False)
         for number, (name, layer) in enumerate(layers.items()):
-            generator = torch.Generator().manual_seed(int(key(self.seed, 0x10A, number)) >> 1)
+            generator = torch.Generator().manual_seed(seed_for(Stream.LORA, self.seed, number))
             self.adapted.append((name, layer, add_lora(layer, self.config.rank, self.config.alpha, generator)))
 
     def after_step(self, model: nn.Module, step: int) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from bessemer import draws
 from bessemer.data.dataset import Batch
-from bessemer.data.order import key
 from bessemer.train.methods import Method
 from bessemer.train.methods.technique import SoftTargets
 
@@ -53,5 +52,5 @@ class Mixup(Method):
         return replace(batch, inputs=torch.cat(images), targets=torch.cat(soft))
 
     def _weight(self, step: int, group: int) -> float:
-        generator = np.random.Generator(np.random.Philox(int(key(self.seed, step, group))))
+        generator = draws.generator(draws.Stream.MIXUP, self.seed, step, group)
         return float(generator.beta(self.alpha, self.alpha))

@@ -18,12 +18,10 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from bessemer.data.dataset import Batch
-from bessemer.data.order import uniform
+from bessemer.draws import Stream, key, uniform
 from bessemer.errors import UsageError
 from bessemer.model.contract import documents, residual_branches
 from bessemer.train.methods import Method
-
-TAG = 0x5D  # keeps these draws apart from those of others
 
 
 def factors_of(kept: Tensor, rate: float) -> Tensor:
@@ -82,7 +80,8 @@ class StochasticDepth(Method):
     def before_forward(self, batch: Batch) -> None:
         places = np.arange(batch.first, batch.first + len(batch.inputs), dtype=np.uint64)
         for number, (name, rate) in enumerate(self.rates.items()):
-            kept = torch.from_numpy(uniform(places, self.seed, batch.step, TAG, number) >= rate)
+            own = key(Stream.STOCHASTIC_DEPTH, self.seed, batch.step, number)
+            kept = torch.from_numpy(uniform(places, own) >= rate)
             self.factors[name] = factors_of(kept, rate).to(batch.inputs.device)
 
     def after_step(self, model: nn.Module, step: int) -> None:
