@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.report.blocks import Bars, Block, Section
+from bessemer.report.blocks import Bars, Block, Histogram, Section
 from bessemer.report.format import known, plural, times
 from bessemer.report.units import Measure
 
@@ -195,6 +195,8 @@ class Task:
         """What the report's part on data shows of the targets, from what `dataset.json` says."""
         if not self.labelled:
             return []
+        if self.has_numbers:
+            return [Histogram(about["numbers"]["edges"], about["numbers"]["counts"], "Targets")]
         label = "Samples of each class"
         return [Bars(about["classes"], about["class_counts"], label=label, caption=balance(about))]
 
