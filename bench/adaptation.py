@@ -29,7 +29,8 @@ from tables import print_head, print_row
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from bessemer.data.dataset import Batches, Samples, as_they_are
+from bessemer.data.dataset import Batches, Samples
+from bessemer.data.kind import as_they_are
 from bessemer.model.gpt import gpt
 from bessemer.runtime import Runtime, available_threads, use
 from bessemer.task.language.objective import Language

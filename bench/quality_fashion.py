@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from bessemer.config import read_yaml
 from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batches, Dataset, Samples
+from bessemer.data.image import IMAGE
 from bessemer.model.answers import TorchModel
 from bessemer.model.layers import GhostBatchNorm2d
 from bessemer.model.resnet import ResNetConfig
@@ -38,7 +39,7 @@ from bessemer.train.loop import fit
 RECIPE = Path(__file__).parents[1] / "recipes" / "fashion_mnist.yaml"
 TARGET = 0.94
 BATCH, RATE, DECAY = 256, 2e-3, 0.05  # of the plain loop
-AUGMENT = AugmentConfig(**read_yaml(RECIPE).values["augment"])
+AUGMENT = IMAGE.augmenter(AugmentConfig(**read_yaml(RECIPE).values["augment"]), {})
 OURS: dict[str, Any] = read_yaml(RECIPE).values["train"]
 
 

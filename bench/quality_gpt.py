@@ -31,7 +31,8 @@ from torch import nn
 from torch.nn import functional as F
 from trainers import CONTEXT, VOCABULARY, gpt
 
-from bessemer.data.dataset import Batches, Samples, as_they_are
+from bessemer.data.dataset import Batches, Samples
+from bessemer.data.kind import as_they_are
 from bessemer.runtime import Progress, Runtime, available_threads, use
 from bessemer.task.language.objective import Language
 from bessemer.train.config import TrainConfig

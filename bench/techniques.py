@@ -29,6 +29,7 @@ from bessemer.compress.distill import Distillation
 from bessemer.compress.prune import prune
 from bessemer.data.config import AugmentConfig, DataConfig
 from bessemer.data.dataset import Batches, Dataset, Samples
+from bessemer.data.image import IMAGE
 from bessemer.model.answers import TorchModel
 from bessemer.model.resnet import ResNetConfig
 from bessemer.model.state import Architecture
@@ -214,7 +215,7 @@ def bench_distillation(teacher: nn.Module, train: Samples, held_out: Samples) ->
         for seed in SEEDS:
             student, _ = prune(teacher, torch.from_numpy(train.inputs[:2]), 0.25)
             methods = [Distillation(teacher, signal, taps)] if signal else []
-            batches = Batches(train, FINETUNE.batch_size, seed, AUGMENT)
+            batches = Batches(train, FINETUNE.batch_size, seed, IMAGE.augmenter(AUGMENT, {}))
             student.requires_grad_(True)
             fit(student, Classify(10), batches, FINETUNE, methods=methods, seed=seed, runtime=RUNTIME)
             found.append(accuracy(student, held_out))
@@ -262,7 +263,7 @@ def fitted(
     torch.manual_seed(seed)
     arguments = {"classes": 10, "mean": dataset.about["mean"], "std": dataset.about["std"]}
     network = Architecture("resnet", {**arguments, **model.model_dump(exclude={"name"})}).build()
-    batches = Batches(train, config.batch_size, seed, augment)
+    batches = Batches(train, config.batch_size, seed, dataset.augmenter(augment))
     return fit(network, Classify(10), batches, config, seed=seed, runtime=RUNTIME, validate=validate)
 
 

@@ -189,7 +189,8 @@ def lightning(steps: Steps, precision: str) -> None:
 
 def bessemer(steps: Steps, **settings: Any) -> None:
     """The loop of this project, with all its checks, its clock and its learning curve."""
-    from bessemer.data.dataset import Batches, Samples, as_they_are
+    from bessemer.data.dataset import Batches, Samples
+    from bessemer.data.kind import as_they_are
     from bessemer.runtime import Progress, Runtime, use
     from bessemer.task.language.objective import Language
     from bessemer.train.config import TrainConfig
