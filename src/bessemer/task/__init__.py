@@ -19,7 +19,7 @@ def find_task(name: str) -> Task:
     if "." not in name:
         raise UsageError(f"no task {name!r}", remedy)
     found = load_dotted(name, "task")
-    made = found() if isinstance(found, type) else found
+    made = found() if isinstance(found, type) and issubclass(found, Task) else found
     if not isinstance(made, Task):
         raise UsageError(f"{name!r} is not a task", "derive it from bessemer.task.task.Task")
     return made
