@@ -22,7 +22,7 @@ class Distance:
     def losses(self, outputs: Any, targets: Any) -> Any:
         import torch
 
-        away = (torch.arange(self.grades) - targets[:, None]).abs()
+        away = (torch.arange(self.grades, device=targets.device) - targets[:, None]).abs()
         wanted = torch.softmax(-2.0 * away.float(), 1)
         return -(wanted * torch.log_softmax(outputs.float(), 1)).sum(1)
 

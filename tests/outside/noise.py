@@ -38,7 +38,7 @@ class Noise(Method):
             return batch
         draws = np.random.default_rng((self.seed, batch.step, batch.first))
         noise = draws.normal(0, self.settings.deviation, batch.inputs.shape).astype(np.float32)
-        return replace(batch, inputs=batch.inputs + torch.from_numpy(noise))
+        return replace(batch, inputs=batch.inputs + torch.from_numpy(noise).to(batch.inputs.device))
 
 
 def refuse(settings: Settings, train: TrainConfig) -> None:
