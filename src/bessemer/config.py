@@ -29,6 +29,7 @@ from bessemer.errors import RecipeError, UsageError
 
 KeyPath = tuple[str | int, ...]
 C = TypeVar("C", bound="Config")
+T = TypeVar("T")
 
 
 class Config(BaseModel):
@@ -93,6 +94,23 @@ def load_dotted(path: str, what: str) -> Any:
     if not hasattr(found, attribute):
         raise UsageError(f"{path!r}: {module} has no {attribute!r}", remedy)
     return getattr(found, attribute)
+
+
+def find_named(name: str, known: Mapping[str, T], what: str, base: type[T]) -> T:
+    """One of `known` by its name, or a stranger's by the dotted path of a value of `base`, or of a class of it.
+
+    Raises UsageError where there is none.
+    """
+    if name in known:
+        return known[name]
+    if "." not in name:
+        remedy = f"known: {', '.join(known)}, or the dotted path of a class of your own"
+        raise UsageError(f"no {what} {name!r}", remedy)
+    found = load_dotted(name, what)
+    made = found() if isinstance(found, type) and issubclass(found, base) else found
+    if not isinstance(made, base):
+        raise UsageError(f"{name!r} is no {what}", f"derive it from {base.__module__}.{base.__name__}")
+    return made
 
 
 @contextmanager

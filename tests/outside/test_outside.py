@@ -110,7 +110,7 @@ def test_predict_says_what_the_task_says(finished: Run, tmp_path: Path) -> None:
     [
         ("task", "grades.Nothing", "grades has no 'Nothing'"),
         ("task", "nowhere.Ordinal", "there is no module 'nowhere'"),
-        ("task", "grades.STEPS", "is not a task"),
+        ("task", "grades.STEPS", "is no task"),
         ("task", "clasify", "no task 'clasify'"),
         ("model.name", "nets.Large", "nets has no 'Large'"),
         ("model.depth", 3, "depth: unknown key"),
