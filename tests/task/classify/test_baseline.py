@@ -54,10 +54,12 @@ def test_pixels_of_digits():
 
 
 def test_it_is_no_weaker_than_a_quick_attempt_with_scikit_learn():
-    found = baseline(KINDS["image"], IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST])
+    """On average over seeds: of a small set, chance decides between two strengths that are as good."""
+    data = (IMAGES[TRAIN], LABELS[TRAIN], IMAGES[TEST], LABELS[TEST])
+    found = [value_of(baseline(KINDS["image"], *data, seed=seed)) for seed in range(4)]
     flat = IMAGES.reshape(len(IMAGES), -1) / 255
     quick = LogisticRegression(max_iter=5000).fit(flat[TRAIN], LABELS[TRAIN])
-    assert value_of(found) >= quick.score(flat[TEST], LABELS[TEST]) - 0.01
+    assert np.mean(found) >= quick.score(flat[TEST], LABELS[TEST]) - 0.01
 
 
 def test_accuracy_has_wilsons_interval():
