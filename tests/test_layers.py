@@ -16,6 +16,7 @@ import bessemer
 ORDER = [
     "errors",
     "draws",
+    "dotted",
     "config",
     "runtime",
     "artifact",

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from bessemer import __version__
+from bessemer.dotted import sources_named
 from bessemer.errors import ArtifactError, RunInUseError, StorageError, UsageError
 from bessemer.runtime import versions
 
@@ -290,9 +291,18 @@ class Cache:
         self.work = run / "work"
 
     def depends(self, settings: Mapping[str, Any], inputs: Mapping[str, Artifact] | None = None) -> dict[str, Any]:
-        """All that an artifact depends on, as plain values: versions, settings, and what stands upstream."""
+        """All that an artifact depends on, as plain values: versions, settings, and what stands upstream.
+
+        Strangers' code that the settings name is known by its source.
+        """
         digests = {name: artifact.digest for name, artifact in (inputs or {}).items()}
-        return {"version": __version__, "versions": versions(), "settings": dict(settings), "inputs": digests}
+        return {
+            "version": __version__,
+            "versions": versions(),
+            "settings": dict(settings),
+            "sources": sources_named(settings),
+            "inputs": digests,
+        }
 
     def path(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Artifact] | None = None) -> Path:
         """Where the artifact stands, or would."""

@@ -190,18 +190,15 @@ def predict(
     """Classify files (images, texts, recordings) with a shipped model; for a language model, go on from texts."""
     from contextlib import nullcontext
 
-    from bessemer.config import modules_beside
     from bessemer.data.readers import input_files
+    from bessemer.dotted import modules_beside
     from bessemer.export.predictor import Predictor
 
     with modules_beside(modules) if modules else nullcontext():
         predictor = Predictor(model)
-    results = list(predictor.predict(input_files(inputs, predictor.kind), top))
-    if as_json:
-        typer.echo(json.dumps(results, indent=1))
-    else:
-        for result in results:
-            typer.echo(f"{result['path']}: {predictor.told(result)}")
+        results = list(predictor.predict(input_files(inputs, predictor.kind), top))
+        told = [f"{result['path']}: {predictor.told(result)}" for result in results]
+    typer.echo(json.dumps(results, indent=1) if as_json else "\n".join(told))
     if all("error" in result for result in results):
         from bessemer.errors import DataError
 
@@ -221,7 +218,7 @@ def bench(
     """Measure latency, throughput and size, all models and runtimes in turns."""
     from contextlib import nullcontext
 
-    from bessemer.config import modules_beside
+    from bessemer.dotted import modules_beside
     from bessemer.export.bench import bench_models, bench_table
 
     with modules_beside(modules) if modules else nullcontext():

@@ -8,11 +8,9 @@ because of a typing mistake costs hours and is never noticed.
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -29,7 +27,6 @@ from bessemer.errors import RecipeError, UsageError
 
 KeyPath = tuple[str | int, ...]
 C = TypeVar("C", bound="Config")
-T = TypeVar("T")
 
 
 class Config(BaseModel):
@@ -59,58 +56,6 @@ def _keyed_part(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [keyed(one) if isinstance(one, BaseModel) else _keyed_part(one) for one in value]
     return value
-
-
-@contextmanager
-def modules_beside(folder: Path) -> Iterator[None]:
-    """Let dotted paths name modules that stand in `folder`, as those beside a recipe do."""
-    entry = str(folder.resolve())
-    known = entry in sys.path
-    if not known:
-        sys.path.insert(0, entry)
-    try:
-        yield
-    finally:
-        if not known:
-            sys.path.remove(entry)
-
-
-def load_dotted(path: str, what: str) -> Any:
-    """What `module.Name` names, of an installed package or of a file that Python finds.
-
-    `what` says in errors what was asked for, such as `a task`. Raises UsageError where there is none. What
-    is wrong inside the module is raised as it is, so that its author sees the line.
-    """
-    module, _, attribute = path.rpartition(".")
-    remedy = "give module.Name, of a file beside the recipe or of an installed package"
-    if not module:
-        raise UsageError(f"{path!r} names no {what}", remedy)
-    try:
-        found = import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise  # the module is there, and imports another that is not
-        raise UsageError(f"{path!r}: there is no module {error.name!r}", remedy) from error
-    if not hasattr(found, attribute):
-        raise UsageError(f"{path!r}: {module} has no {attribute!r}", remedy)
-    return getattr(found, attribute)
-
-
-def find_named(name: str, known: Mapping[str, T], what: str, base: type[T]) -> T:
-    """One of `known` by its name, or a stranger's by the dotted path of a value of `base`, or of a class of it.
-
-    Raises UsageError where there is none.
-    """
-    if name in known:
-        return known[name]
-    if "." not in name:
-        remedy = f"known: {', '.join(known)}, or the dotted path of a class of your own"
-        raise UsageError(f"no {what} {name!r}", remedy)
-    found = load_dotted(name, what)
-    made = found() if isinstance(found, type) and issubclass(found, base) else found
-    if not isinstance(made, base):
-        raise UsageError(f"{name!r} is no {what}", f"derive it from {base.__module__}.{base.__name__}")
-    return made
 
 
 @contextmanager

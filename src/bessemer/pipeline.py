@@ -6,7 +6,6 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from bessemer.artifact import (
     storage_errors,
     write_atomic,
 )
-from bessemer.config import dump_yaml, modules_beside, read_yaml
+from bessemer.config import dump_yaml, read_yaml
 from bessemer.errors import ArtifactError, ContractError, StoppedError, UsageError
 from bessemer.recipe import Recipe, load_recipe
 from bessemer.report.build import FORMAT
@@ -74,8 +73,7 @@ def run(
     check_processes(loaded, nproc)
     if ledger is not None:
         check_ledger(loaded, ledger, until)
-    beside = nullcontext() if isinstance(recipe, Recipe) else modules_beside(Path(recipe).parent)
-    with beside, storage_errors(folder), lock(folder):
+    with loaded.modules(), storage_errors(folder), lock(folder):
         cache = Cache(folder)
         cache.clean()
         refuse_another_recipe(loaded, folder)
@@ -105,15 +103,16 @@ def preview(recipe: str | Path, out: str | Path | None = None, settings: Sequenc
     from bessemer.stages.preview import write_preview
 
     loaded = load_recipe(Path(recipe), settings)
-    if not find_task(loaded.task).labelled:
-        raise UsageError(
-            f"task {loaded.task} takes {loaded.data.modality} as it is, so there is nothing to preview",
-            "leave out --preview",
-        )
-    folder = Path(out) if out is not None else Path("runs") / loaded.name
-    prepared = Cache(folder).path(STAGES[0].name, STAGES[0].settings(loaded))
-    open_artifact(prepared)
-    return write_preview(Dataset(prepared), loaded.augment, loaded.seed, folder)
+    with loaded.modules():
+        if not find_task(loaded.task).labelled:
+            raise UsageError(
+                f"task {loaded.task} takes {loaded.data.modality} as it is, so there is nothing to preview",
+                "leave out --preview",
+            )
+        folder = Path(out) if out is not None else Path("runs") / loaded.name
+        prepared = Cache(folder).path(STAGES[0].name, STAGES[0].settings(loaded))
+        open_artifact(prepared)
+        return write_preview(Dataset(prepared), loaded.augment, loaded.seed, folder)
 
 
 def check_stage(until: str | None) -> None:
@@ -195,14 +194,15 @@ def status(recipe: Recipe, folder: Path) -> list[tuple[str, str]]:
     cache = Cache(folder)
     artifacts: dict[str, Artifact] = {}
     rows = []
-    for stage in planned(recipe):
-        state, inputs = "would run", stage.inputs(recipe, artifacts)
-        if inputs is not None:
-            path = cache.path(stage.name, stage.settings(recipe), inputs)
-            if path.exists():
-                artifacts[stage.name] = open_artifact(path)
-                state = "done before"
-        rows.append((stage.name, state))
+    with recipe.modules():
+        for stage in planned(recipe):
+            state, inputs = "would run", stage.inputs(recipe, artifacts)
+            if inputs is not None:
+                path = cache.path(stage.name, stage.settings(recipe), inputs)
+                if path.exists():
+                    artifacts[stage.name] = open_artifact(path)
+                    state = "done before"
+            rows.append((stage.name, state))
     return rows
 
 

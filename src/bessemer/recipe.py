@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from bessemer.compress.config import CompressConfig
-from bessemer.config import Config, build, modules_beside, override, read_yaml, refused_as_value
+from bessemer.config import Config, build, override, read_yaml, refused_as_value
 from bessemer.data.augment.presets import resolve
 from bessemer.data.config import AugmentConfig, DataConfig, modality_of
 from bessemer.data.kinds import find_kind
+from bessemer.dotted import modules_beside
 from bessemer.errors import UsageError
 from bessemer.export.config import ExportConfig
-from bessemer.model.models import AnyModel, default_model, find_model
+from bessemer.model.models import MODELS, AnyModel, default_model, find_model
 from bessemer.task import find_task
 from bessemer.train.config import TrainConfig
 
@@ -40,6 +42,12 @@ class Recipe(Config):
         None, description="also logs the run to MLflow: to MLFLOW_TRACKING_URI, or to mlflow.db in the run folder"
     )
 
+    _folder: Path | None = PrivateAttr(None)
+
+    def modules(self) -> AbstractContextManager[None]:
+        """While the recipe is at work: the modules beside its file, which it may name, are found."""
+        return modules_beside(self._folder) if self._folder is not None else nullcontext()
+
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_the_kind(cls, values: Any) -> Any:
@@ -50,8 +58,8 @@ class Recipe(Config):
         try:
             task = find_task(str(values.get("task", "classify")))
             find_kind(modality)
-        except UsageError:
-            return values  # the field itself is refused, with its place
+        except UsageError:  # the field itself is refused, with its place; nothing is said of what hangs on it
+            return {"model": {"name": next(iter(MODELS))}, **values}
         return with_defaults(task.fill(values), modality, task.head)
 
     @field_validator("task")
@@ -134,7 +142,9 @@ def load_recipe(path: Path, settings: Sequence[str] | Mapping[str, Any] = ()) ->
         if isinstance(values.get("path"), str):
             values["path"] = str((path.parent / Path(values["path"]).expanduser()).resolve())
     with modules_beside(path.parent):
-        return build(Recipe, document)
+        recipe = build(Recipe, document)
+    recipe._folder = path.parent.resolve()
+    return recipe
 
 
 def mappings(value: Any) -> Iterator[dict[str, Any]]:

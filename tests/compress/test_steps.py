@@ -25,6 +25,14 @@ def test_a_rung_of_the_ladder_is_two_plans_one_beginning_with_the_other() -> Non
     assert (floats.techniques, integers.techniques) == ("channel pruning + distillation", "int8 quantization")
 
 
+def test_steps_stand_in_the_settings_with_their_defaults() -> None:
+    """So that another default is another key, and recipe.yaml says what ran."""
+    config = CompressConfig(candidates=[[{"step": "quantize"}]])
+    assert config.candidates == [[step_from({"step": "quantize"}).model_dump(mode="json")]]
+    assert "calibration" in config.candidates[0][0]
+    assert CompressConfig(**config.model_dump(mode="json")) == config
+
+
 def test_formats_that_are_not_asked_for_are_no_candidates() -> None:
     ((only,),) = ladder(CompressConfig(ladder=[0.5], formats=["int8"]), [])
     assert only.form == "int8"

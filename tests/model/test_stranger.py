@@ -13,7 +13,8 @@ from torch import nn
 
 from bessemer.compress.prune import prune
 from bessemer.compress.quantize import quantize
-from bessemer.config import build, modules_beside, parse_yaml
+from bessemer.config import build, parse_yaml
+from bessemer.dotted import modules_beside
 from bessemer.errors import RecipeError, UsageError
 from bessemer.model.models import Model, find_model
 from bessemer.model.state import Architecture, load_model, save_model

@@ -42,7 +42,7 @@ class Ordinal(Task):
         from bessemer.model.answers import TorchModel
 
         held_out, augment = dataset.split("validation"), dataset.augmenter(settings.augment)
-        batches = Batches(dataset.split("train"), settings.batch_size, settings.seed, augment)
+        batches = Batches(dataset.split("train"), settings.batch_size, settings.seed, augment, dataset.weights)
         validate = lambda one: self.value(self.records(TorchModel(one), held_out, dataset))  # noqa: E731
         return Lesson(Distance(len(dataset.about["classes"])), batches, validate)
 
@@ -60,7 +60,8 @@ class Ordinal(Task):
     def sections(self, shown: Any) -> dict[str, Section]:
         grades, off = shown.dataset.about["classes"], shown.records["off"]
         truth = shown.dataset.split("test").labels
-        rows = [[name, float(off[truth == place].mean())] for place, name in enumerate(grades)]
+        met = [(name, off[truth == place]) for place, name in enumerate(grades)]
+        rows = [[name, float(some.mean())] for name, some in met if len(some)]
         table = Table([Column("grade"), Column("distance", STEPS)], rows, noun="grade")
         return {"grades": Section("Grades", [table], f"How far the {shown.role} model is off, by the true grade.")}
 

@@ -375,7 +375,7 @@ def whole(names: list[str]) -> dict[str, Any]:
         candidate(4, 0.2, "int8", 0.071),
     ]
     return {
-        "format": 2,
+        "format": 3,
         "version": "0.1.0",
         "name": "digits",
         "measures": MEASURES,

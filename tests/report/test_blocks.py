@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
 
-from bessemer.report import blocks, sections
-from bessemer.report.blocks import Block, Column, Section, Table, cells, plain
+from bessemer.report import blocks, html, sections
+from bessemer.report.blocks import (
+    OURS,
+    Bars,
+    Block,
+    Column,
+    Curves,
+    Histogram,
+    Matrix,
+    Section,
+    Table,
+    cells,
+    plain,
+    plain_sections,
+)
 from bessemer.report.card import model_card
 from bessemer.report.html import render
 from bessemer.report.units import COUNT, SHARE
@@ -70,8 +84,48 @@ def test_cells_are_written_by_their_column() -> None:
 
 
 def test_a_row_must_fit_its_columns() -> None:
-    with pytest.raises(ValueError, match="longer"):
-        cells(plain(Table([Column("name")], [["a", 1]])))
+    with pytest.raises(ValueError, match="a table of the report needs a value for each column"):
+        Table([Column("name")], [["a", 1]])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Matrix(["a", "b"], [[1, 2]]),
+        lambda: Matrix(["a"], [[1, 2]]),
+        lambda: Bars(["a", "b"], {"train": [1]}),
+        lambda: Bars(["a"], {str(n): [n] for n in range(7)}),
+        lambda: Histogram([0, 1], [1, 2]),
+        lambda: Curves({str(n): [] for n in range(7)}, "x", "y"),
+    ],
+)
+def test_a_block_that_does_not_fit_is_refused_where_it_is_made(make: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match="of the report needs"):
+        make()
+
+
+def test_every_series_is_drawn(graded: dict[str, Any]) -> None:
+    bars = Bars(["a", "b"], {f"series {n}": [n + 1, 2] for n in range(6)})
+    curves = Curves({f"line {n}": [(0, n), (1, 2.0)] for n in range(6)}, "x", "y")
+    graded["sections"] = {"grades": Section("Grades", [bars, curves]).as_dict()}
+    page = render(graded)
+    assert all(f"series {n}</text>" in page and f"line {n}</text>" in page for n in range(6))
+
+
+def test_numbers_that_are_not_finite_are_not_known() -> None:
+    table = plain(Table([Column("name"), Column("share", SHARE)], [["a", float("nan")], ["b", float("inf")]]))
+    assert table["rows"] == [["a", None], ["b", None]]
+    assert cells(table) == [["a", ""], ["b", ""]]
+
+
+@pytest.mark.parametrize("name", ["<script>", "data", "a b", "", "Grades", "a\\b"])
+def test_an_id_that_a_page_cannot_have_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be the id of a section"):
+        plain_sections({name: Section("Title", [])})
+
+
+def test_our_own_sections_are_those_of_the_page() -> None:
+    assert tuple(html.SECTIONS) == OURS
 
 
 def test_what_ships_replaces_the_parents_section() -> None:

@@ -10,17 +10,21 @@ import pytest
 import torch
 
 from bessemer.artifact import Cache
-from bessemer.config import build, modules_beside, parse_yaml
+from bessemer.config import build, parse_yaml
 from bessemer.data.dataset import Batches, Samples
-from bessemer.errors import RecipeError
+from bessemer.dotted import modules_beside
+from bessemer.errors import RecipeError, UsageError
 from bessemer.ledger.techniques import used, without
+from bessemer.model.layers import GhostBatchNorm2d
+from bessemer.parallel.data import refuse_own_statistics
 from bessemer.recipe import Recipe
 from bessemer.stages.train import settings as settings_of
 from bessemer.task.classify.objective import Classify
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import fit
+from bessemer.train.methods import Method
 from bessemer.train.methods.methods import METHODS
-from bessemer.train.methods.standard import standard_methods
+from bessemer.train.methods.standard import refuse_twins, standard_methods
 
 NOISE = {"name": "noise.NOISE", "deviation": 4.0}
 SOUND = {"source": "audio_folder", "path": "clips"}
@@ -136,3 +140,23 @@ def test_every_folder_of_a_method_is_listed_and_nothing_else() -> None:
 def test_a_methods_off_value_is_the_default_of_its_key(key: str) -> None:
     assert TrainConfig().setting(key) == METHODS[key].off
     assert TrainConfig().uses() == []
+
+
+class Counting(Method):
+    """A method with a state, under the name that all have who name none."""
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return {"x": torch.zeros(1)}
+
+
+def test_two_states_under_one_name_are_refused() -> None:
+    with pytest.raises(UsageError, match="two training methods with a state are called 'none'"):
+        refuse_twins([Counting(), Method(), Counting()])
+    refuse_twins([Counting(), Method(), Method()])  # those without a state may share a name
+
+
+def test_layers_with_statistics_of_their_own_are_refused_on_several_ranks() -> None:
+    own = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), torch.nn.BatchNorm2d(2))
+    with pytest.raises(UsageError, match=r"1 \(BatchNorm2d\) keeps statistics that differ"):
+        refuse_own_statistics(own)
+    refuse_own_statistics(torch.nn.Sequential(GhostBatchNorm2d(2), torch.nn.LayerNorm(2)))

@@ -93,8 +93,8 @@ class CompressConfig(Config):
 
     @model_validator(mode="after")
     def _steps_are_known(self) -> CompressConfig:
-        for candidate in self.candidates or []:
-            for values in candidate:
-                with refused_as_value():
-                    step_from(values)
+        if self.candidates is not None:
+            with refused_as_value():
+                every = [[step_from(values).model_dump(mode="json") for values in one] for one in self.candidates]
+            object.__setattr__(self, "candidates", every)  # with their defaults, which key the stage too
         return self

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from bessemer.config import Config, keyed, load_dotted
+from bessemer.config import Config, keyed
+from bessemer.dotted import load_dotted
 from bessemer.errors import UsageError
 
 if TYPE_CHECKING:

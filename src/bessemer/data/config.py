@@ -184,7 +184,9 @@ class DataConfig(ImageConfig, SourceConfig):
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, ("data", "settings", *first["loc"])))
-            problem = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+            problem = (
+                "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+            )
             raise ValueError(f"{key}: {problem}") from error
         object.__setattr__(self, "settings", checked.model_dump(mode="json"))
         return self

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from bessemer.config import OneOf, load_dotted
+from bessemer.config import OneOf
+from bessemer.dotted import load_dotted
 from bessemer.errors import UsageError
 from bessemer.model.config import ModelConfig
 

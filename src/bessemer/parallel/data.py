@@ -10,7 +10,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from bessemer.errors import UsageError
+from bessemer.model.layers import GhostBatchNorm2d
 from bessemer.runtime import Runtime
 
 
@@ -27,6 +30,16 @@ def process_group(runtime: Runtime) -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def refuse_own_statistics(model: nn.Module) -> None:
+    """Refuse layers that keep running statistics of this rank's samples alone, which ranks would not share."""
+    for name, layer in model.named_modules():
+        if isinstance(layer, _BatchNorm) and layer.track_running_stats and not isinstance(layer, GhostBatchNorm2d):
+            raise UsageError(
+                f"{name} ({type(layer).__name__}) keeps statistics that differ from process to process",
+                "take bessemer.model.layers.GhostBatchNorm2d in its place, or train in one process",
+            )
 
 
 def replicate(model: nn.Module, runtime: Runtime) -> nn.Module:

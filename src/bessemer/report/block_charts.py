@@ -10,6 +10,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bessemer.report import format as say
 from bessemer.report.drawing import (
+    BAD,
+    GOOD,
     INK,
     LINE,
     MUTED,
@@ -28,6 +30,8 @@ EVEN = 1.05  # bins whose widths differ by no more than this factor stand on a p
 TICKS = 9
 WHITE = "#ffffff"
 RIGHT, WRONG = (0.16, 0.6, 0.4), (0.85, 0.25, 0.2)  # shades of a matrix, fit for light and dark
+BAR_COLORS = (PARENT, THIRD, SHIPPED, GOOD, BAD, MUTED)
+LINE_COLORS = (PARENT, SHIPPED, THIRD, GOOD, BAD, MUTED)
 Plain = Mapping[str, Any]
 
 
@@ -80,7 +84,7 @@ def _bars(axes: Any, series: Mapping[str, Sequence[float]], names: list[str], no
     many = len(names) > NAMED
     order = sorted(range(len(names)), key=lambda place: -totals[place]) if many else list(range(len(names)))
     floor = [0.0] * len(names)
-    for (label, row), color in zip(series.items(), (PARENT, THIRD, SHIPPED), strict=False):
+    for (label, row), color in zip(series.items(), BAR_COLORS, strict=False):
         heights = [row[place] for place in order]
         axes.bar(range(len(names)), heights, bottom=floor, color=color, width=0.72, label=label)
         floor = [low + height for low, height in zip(floor, heights, strict=True)]
@@ -150,7 +154,7 @@ def curves(block: Plain, name: str) -> str:
 
 
 def _curves(axes: Any, block: Plain, lines: Mapping[str, Sequence[Sequence[float]]]) -> None:
-    for (label, points), color in zip(lines.items(), (PARENT, SHIPPED, THIRD), strict=False):
+    for (label, points), color in zip(lines.items(), LINE_COLORS, strict=False):
         across, up = (thin([point[place] for point in points]) for place in (0, 1))
         axes.plot(across, up, color=color, label=short(label), lw=1.6)
     axes.set(xlabel=block["x"], ylabel=block["y"])

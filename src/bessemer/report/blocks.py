@@ -6,12 +6,23 @@ which task it was. Numbers stay numbers until they are shown; a column of a tabl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any
 
 from bessemer.report import format as say
 from bessemer.report.units import Unit
+
+MOST_SERIES = 6  # that colors tell apart
+# Sections that every page has; a task's have other ids.
+OURS = ("contract", "result", "candidates", "ledger", "curves", "data", "parity", "stages", "recipe")
+
+
+def _check(fits: bool, block: str, wants: str) -> None:
+    if not fits:
+        raise ValueError(f"{block} of the report needs {wants}")
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,9 @@ class Table:
     folded_after: int | None = None
     noun: str = "row"
 
+    def __post_init__(self) -> None:
+        _check(all(len(row) == len(self.columns) for row in self.rows), "a table", "a value for each column")
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -49,6 +63,10 @@ class Matrix:
     names: Sequence[str]
     counts: Sequence[Sequence[int]]
     label: str = "Confusion matrix"
+
+    def __post_init__(self) -> None:
+        size = len(self.names)
+        _check([len(row) for row in self.counts] == [size] * size, "a matrix", "a row and a column for each name")
 
 
 @dataclass(frozen=True)
@@ -61,6 +79,11 @@ class Bars:
     label: str = "Bars"
     caption: str = ""
 
+    def __post_init__(self) -> None:
+        fit = all(len(row) in (0, len(self.names)) for row in self.series.values())
+        _check(fit, "bars", "a value for each name in each series")
+        _check(len(self.series) <= MOST_SERIES, "bars", f"at most {MOST_SERIES} series")
+
 
 @dataclass(frozen=True)
 class Histogram:
@@ -71,6 +94,10 @@ class Histogram:
     title: str = ""
     noun: str = "samples"
 
+    def __post_init__(self) -> None:
+        fit = not self.counts or len(self.edges) == len(self.counts) + 1
+        _check(fit, "a histogram", "one edge more than counts")
+
 
 @dataclass(frozen=True)
 class Curves:
@@ -80,6 +107,9 @@ class Curves:
     x: str
     y: str
     title: str = ""
+
+    def __post_init__(self) -> None:
+        _check(len(self.lines) <= MOST_SERIES, "curves", f"at most {MOST_SERIES} lines")
 
 
 @dataclass(frozen=True)
@@ -135,8 +165,26 @@ class Section:
 
 
 def plain(block: Block) -> dict[str, Any]:
-    """A block as plain values, for JSON."""
-    return {"block": type(block).__name__.lower(), **asdict(block)}
+    """A block as plain values, for JSON; a number that is not finite is not known, and so None."""
+    values: dict[str, Any] = _finite(asdict(block))
+    return {"block": type(block).__name__.lower(), **values}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def plain_sections(sections: Mapping[str, Section]) -> dict[str, Any]:
+    """Sections by id as plain values. Raises ValueError for an id that a page cannot have, or has already."""
+    for name in sections:
+        if name in OURS or not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+            remedy = f"take small letters and digits, and none of {', '.join(OURS)}"
+            raise ValueError(f"{name!r} cannot be the id of a section: {remedy}")
+    return {name: section.as_dict() for name, section in sections.items()}
 
 
 def cells(table: Mapping[str, Any]) -> list[list[str]]:

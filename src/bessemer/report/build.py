@@ -7,7 +7,7 @@ from typing import Any
 
 from bessemer.artifact import Artifact
 
-FORMAT = 2  # of report.json
+FORMAT = 3  # of report.json
 EMPTY: dict[str, Any] = {
     "data": {},
     "baseline": None,

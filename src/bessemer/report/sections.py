@@ -18,8 +18,8 @@ Plain = Mapping[str, Any]
 def sections(report: Plain) -> dict[str, dict[str, Any]]:
     """The sections that a task handed over, by id, fit for the template."""
     return {
-        name: {**one, "blocks": blocks(one.get("blocks"), name)}
-        for name, one in (report.get("sections") or {}).items()
+        name: {**one, "blocks": blocks(one.get("blocks"), f"section-{number}")}
+        for number, (name, one) in enumerate((report.get("sections") or {}).items())
     }
 
 

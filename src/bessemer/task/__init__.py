@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bessemer.config import find_named
+from bessemer.dotted import find_named
 from bessemer.task.classify.task import Classification
 from bessemer.task.language.task import LanguageModelling
 from bessemer.task.task import Task

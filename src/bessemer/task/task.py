@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.report.blocks import Bars, Block, Histogram, Section
+from bessemer.report.blocks import Bars, Block, Histogram, Section, plain_sections
 from bessemer.report.format import known, plural, times
 from bessemer.report.units import Measure
 
@@ -202,8 +202,7 @@ class Task:
 
     def told(self, shown: Shown) -> dict[str, Any]:
         """All that the report takes over of one model, as plain values."""
-        sections = {name: section.as_dict() for name, section in self.sections(shown).items()}
-        return {**self.facts(shown), "sections": sections}
+        return {**self.facts(shown), "sections": plain_sections(self.sections(shown))}
 
     def describe(self, dataset: Dataset, network: nn.Module) -> dict[str, Any]:
         """What `preprocess.json` says beside the file: how outputs are to be read."""

@@ -15,7 +15,7 @@ from bessemer.data.dataset import Batch, Batches
 from bessemer.errors import StoppedError, UsageError
 from bessemer.model.layers import set_ghost
 from bessemer.parallel.agree import any_ranks, from_main
-from bessemer.parallel.data import replicate
+from bessemer.parallel.data import refuse_own_statistics, replicate
 from bessemer.runtime import SILENT, Progress, Runtime
 from bessemer.task.task import Objective
 from bessemer.train.clock import Clock
@@ -34,7 +34,7 @@ from bessemer.train.memory.limit import limit_memory
 from bessemer.train.methods import Method
 from bessemer.train.methods.batch_warmup import growing
 from bessemer.train.methods.early_stopping import gains_no_more
-from bessemer.train.methods.standard import averages_last, prepare_methods, standard_methods
+from bessemer.train.methods.standard import averages_last, prepare_methods, refuse_twins, standard_methods
 from bessemer.train.optimizer import build_optimizer
 from bessemer.train.precision import choose_precision
 from bessemer.train.resume import newest_state, restore, resume, state_of
@@ -222,6 +222,9 @@ def _set_up(
     steps = batches.order.steps(config.epochs)
     every = averages_last([*standard_methods(config, task, seed, steps), *methods])
     prepare_methods(every, model)
+    refuse_twins(every)
+    if runtime.world > 1:
+        refuse_own_statistics(model)
     return Training(
         model=model,
         replica=model,

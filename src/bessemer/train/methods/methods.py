@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from bessemer.config import OneOf, load_dotted
+from bessemer.config import OneOf
+from bessemer.dotted import load_dotted
 from bessemer.errors import UsageError
 from bessemer.train.methods import (
     batch_warmup,

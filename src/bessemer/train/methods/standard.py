@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from torch import nn
@@ -35,6 +36,15 @@ def _built(use: Use, setup: Setup) -> Method | None:
         problem = f"{use.key} changes labels of classes, which {type(setup.objective).__name__} has not"
         raise UsageError(problem, f"train.{use.key}: {use.remedy}")
     return use.technique.build(use.value, setup)
+
+
+def refuse_twins(methods: Sequence[Method]) -> None:
+    """Refuse two methods whose states would stand under one name in a checkpoint."""
+    names = Counter(method.name for method in methods if method.state())
+    twice = [name for name, times in names.items() if times > 1]
+    if twice:
+        problem = f"two training methods with a state are called {twice[0]!r}, and a checkpoint has room for one"
+        raise UsageError(problem, "give each a `name` of its own")
 
 
 def prepare_methods(methods: Sequence[Method], model: nn.Module) -> None:
