@@ -44,6 +44,10 @@ class Recipe(Config):
 
     _folder: Path | None = PrivateAttr(None)
 
+    def names(self) -> dict[str, str]:
+        """The task, the kind of data and the network: all stages work by them, so their sources key all."""
+        return {"task": self.task, "kind": self.data.modality, "model": self.model.name}
+
     def modules(self) -> AbstractContextManager[None]:
         """While the recipe is at work: the modules beside its file, which it may name, are found."""
         return modules_beside(self._folder) if self._folder is not None else nullcontext()

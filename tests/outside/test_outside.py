@@ -17,7 +17,7 @@ from bessemer.cli import app
 from bessemer.data.dataset import Batch, Dataset
 from bessemer.dotted import modules_beside
 from bessemer.errors import RecipeError
-from bessemer.pipeline import Run
+from bessemer.pipeline import Run, status
 from bessemer.recipe import load_recipe
 
 HERE = Path(__file__).parent
@@ -125,3 +125,27 @@ def test_what_does_not_fit_is_refused_with_its_key(key: str, value: object, prob
     with modules_beside(HERE), pytest.raises(RecipeError, match=problem) as error:
         load_recipe(RECIPE, {key: value})
     assert key.split(".")[0] in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "first"),
+    [
+        (None, None),
+        ("steps.py", "compress"),
+        ("noise.py", "train"),
+        ("nets.py", "train"),
+        ("grades.py", "prepare"),
+    ],
+)
+def test_a_change_of_the_source_runs_again_what_it_is_part_of(
+    finished: Run, tmp_path: Path, file: str | None, first: str | None
+) -> None:
+    for source in (*HERE.glob("*.py"), RECIPE):
+        if not source.name.startswith("test_"):
+            (tmp_path / source.name).write_bytes(source.read_bytes())
+    if file is not None:
+        (tmp_path / file).write_text((tmp_path / file).read_text() + "\n# another thought\n")
+    states = dict(status(load_recipe(tmp_path / RECIPE.name), finished.path))
+    stages = list(states)
+    again = stages[stages.index(first) :] if first else []
+    assert states == {name: "would run" if name in again else "done before" for name in stages}

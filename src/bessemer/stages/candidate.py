@@ -115,7 +115,7 @@ def obtain(context: Context, plan: Plan, contract: ContractConfig) -> tuple[Arti
         make_candidate(replace(context, out=out, work=work), plan, base, contract.batch)
 
     settings = {
-        "task": context.recipe.task,
+        "names": context.recipe.names(),
         "steps": plan.settings(),
         "batch": contract.batch,
         "parent_file": Evaluated(context.inputs).file_digest,

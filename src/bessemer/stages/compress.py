@@ -48,7 +48,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     """The whole of `compress`, and what its trainings see."""
     assert recipe.compress is not None
     parts = {"compress": keyed(recipe.compress), "augment": keyed(recipe.augment)}
-    return {"task": recipe.task, "seed": recipe.seed, **parts}
+    return {"names": recipe.names(), "seed": recipe.seed, **parts}
 
 
 def body(context: Context) -> None:

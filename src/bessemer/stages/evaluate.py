@@ -42,7 +42,7 @@ class Evaluated:
 
 def settings(recipe: Recipe) -> dict[str, Any]:
     """Intervals and prompts are drawn by the seed."""
-    return {"task": recipe.task, "seed": recipe.seed}
+    return {"names": recipe.names(), "seed": recipe.seed}
 
 
 def body(context: Context) -> None:
@@ -91,6 +91,8 @@ def simple_baseline(context: Context) -> dict[str, Any]:
         (out / BASELINE).write_text(json.dumps(found), encoding="utf-8")
 
     inputs = {"prepare": context.inputs["prepare"]}
-    artifact, _ = context.cache.obtain("baseline", settings(context.recipe), make, inputs)
+    recipe = context.recipe
+    of_data = {"task": recipe.task, "kind": recipe.data.modality, "seed": recipe.seed}
+    artifact, _ = context.cache.obtain("baseline", of_data, make, inputs)
     found: dict[str, Any] = artifact.json(BASELINE)
     return found

@@ -54,7 +54,12 @@ class Shipped:
 def settings(recipe: Recipe) -> dict[str, Any]:
     """How the file is checked, and the contract that judges it."""
     contract = keyed(recipe.compress.contract) if recipe.compress else None
-    return {"task": recipe.task, "seed": recipe.seed, "export": keyed(recipe.export), "contract": contract}
+    return {
+        "names": recipe.names(),
+        "seed": recipe.seed,
+        "export": keyed(recipe.export),
+        "contract": contract,
+    }
 
 
 def body(context: Context) -> None:

@@ -51,7 +51,7 @@ def parent_of(inputs: Mapping[str, Artifact]) -> Trained:
 def settings(recipe: Recipe) -> dict[str, Any]:
     """All that a training of the parent depends on, but its data."""
     parts = {"model": keyed(recipe.model), "train": keyed(recipe.train), "augment": keyed(recipe.augment)}
-    return {"task": recipe.task, "seed": recipe.seed, **parts}
+    return {"names": recipe.names(), "seed": recipe.seed, **parts}
 
 
 def body(context: Context) -> None:
