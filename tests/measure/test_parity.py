@@ -9,7 +9,7 @@ from torch import nn
 
 from bessemer.data.dataset import Samples
 from bessemer.errors import ParityError
-from bessemer.measure.parity import TIE, Parity, compare, gate
+from bessemer.measure.parity import CLOSE, TIE, Parity, compare, compare_numbers, gate
 from bessemer.model.answers import TorchModel
 
 
@@ -69,6 +69,47 @@ def test_logits_that_are_not_finite_do_not_pass(broken: float) -> None:
     given[:, 0] = broken  # the largest logit, as argmax sees it
     with pytest.raises(ParityError):
         gate("int8", compare(expected, given), 1.0)
+
+
+# --- outputs that are numbers ---------------------------------------------------------------------------
+
+NUMBERS = np.linspace(-2, 2, 50, dtype=np.float32)[:, None]
+
+
+def test_numbers_agree_within_a_share_of_their_spread() -> None:
+    given = NUMBERS.copy()
+    given[:5] += 0.9 * CLOSE * NUMBERS.std()
+    given[5:7] += 1.1 * CLOSE * NUMBERS.std()
+    found = compare_numbers(NUMBERS, given)
+    assert (found.agreement, found.samples, found.ties) == (0.96, 50, 0)
+    assert found.max_abs_error == pytest.approx(1.1 * CLOSE * NUMBERS.std(), rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_another_unit_of_numbers_changes_nothing(scale: float) -> None:
+    given = NUMBERS + 0.5 * CLOSE * NUMBERS.std()
+    given[:5] += CLOSE * NUMBERS.std()
+    found = compare_numbers((scale * NUMBERS).astype(np.float32), (scale * given).astype(np.float32))
+    assert found.agreement == 0.9
+
+
+def test_numbers_that_hardly_spread_may_differ_by_rounding() -> None:
+    same = np.full((10, 1), 1e6, np.float32)
+    assert compare_numbers(same, np.nextafter(same, np.float32(0))).agreement == 1
+    assert compare_numbers(same, same + 10).agreement == 0
+
+
+def test_every_output_of_a_sample_must_agree() -> None:
+    expected = np.hstack([NUMBERS, 1000 * NUMBERS])
+    given = expected.copy()
+    given[0, 0] += 1  # little beside the other output, much for this one
+    assert compare_numbers(expected, given).agreement == 0.98
+
+
+@pytest.mark.parametrize("given", [-NUMBERS, np.full_like(NUMBERS, np.nan), np.full_like(NUMBERS, np.inf)])
+def test_the_gate_refuses_a_file_that_says_other_numbers(given: np.ndarray) -> None:
+    with pytest.raises(ParityError):
+        gate("fp32", compare_numbers(NUMBERS, given), 0.9)
 
 
 def test_logits_of_many_images_are_those_of_each(model: nn.Module, samples: Samples) -> None:

@@ -1,4 +1,4 @@
-"""The parity gate: an exported file must decide as the model that it was made from, on real data."""
+"""The parity gate: an exported file must answer as the model that it was made from, on real data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from bessemer.errors import ParityError
 
 TIE = 1e-4  # two logits this close, in units of their spread, may swap by summation order
+CLOSE = 0.01  # two numbers this close, in units of their spread, are as good as equal
+ROUNDING = 1e-6  # of the largest number: what float32 leaves where numbers hardly spread
 
 
 @dataclass(frozen=True)
 class Parity:
-    """Share of equal decisions, the largest difference of a logit, and how many samples were compared."""
+    """Share of equal decisions or close numbers, the largest difference of an output, how many were compared."""
 
     agreement: float
     max_abs_error: float
@@ -37,6 +39,22 @@ def compare(expected: NDArray[np.float32], given: NDArray[np.float32]) -> Parity
         max_abs_error=float(np.abs(expected - given).max()),
         samples=len(expected),
         ties=int((differ & undecided).sum()),
+    )
+
+
+def compare_numbers(expected: NDArray[np.float32], given: NDArray[np.float32], tolerance: float = CLOSE) -> Parity:
+    """Compare outputs (N, K) that are numbers: a sample agrees where each is within `tolerance` of their spread.
+
+    The spread is the standard deviation of an output over the samples, as the model gives it.
+    """
+    wanted = expected.astype(np.float64)
+    error = np.abs(wanted - given)
+    allowed = tolerance * wanted.std(0) + ROUNDING * np.abs(wanted).max(0)
+    return Parity(
+        agreement=float((error <= allowed).all(1).mean()),  # what is not a number agrees with nothing
+        max_abs_error=float(error.max()),
+        samples=len(expected),
+        ties=0,
     )
 
 

@@ -98,10 +98,14 @@ class Task:
     head: str = "classes"  # what a network must give; models say which heads they can carry
     labelled = True  # rows without a label are set aside, and classes are counted, split and checked
     has_numbers = False  # labels are numbers: kept as float32, and not counted, split or checked as classes
-    has_classes = True  # targets are classes, which methods may smooth and mix
     has_windows = False  # samples are windows of running text
     sample = "sample"  # what one row of a batch is, in words
     batch = 64  # samples that are timed at once where no contract says otherwise
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether targets are classes, which methods may smooth and mix; a task may say no of its own."""
+        return self.labelled and not self.has_numbers
 
     @property
     def headline(self) -> Measure:
@@ -169,8 +173,10 @@ class Task:
 
     def parity(self, expected: NDArray[np.float32], given: NDArray[np.float32]) -> Parity:
         """How far a file's outputs agree with its network's."""
-        from bessemer.measure.parity import compare
+        from bessemer.measure.parity import compare, compare_numbers
 
+        if self.has_numbers or expected.shape[-1] == 1:  # of one column the largest is always the same
+            return compare_numbers(expected.reshape(len(expected), -1), given.reshape(len(given), -1))
         return compare(expected.reshape(-1, expected.shape[-1]), given.reshape(-1, given.shape[-1]))
 
     def weight_of_a_sample(self, splits: Mapping[str, int]) -> dict[str, float]:

@@ -39,7 +39,7 @@ class LanguageModelling(Task):
     name = "language"
     kinds = ("text",)
     head = "tokens"
-    labelled = has_classes = False
+    labelled = False
     has_windows = True
     sample = "window"
     batch = 8
