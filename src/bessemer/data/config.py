@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -48,7 +48,7 @@ class ColumnsConfig(Config):
     @property
     def modality(self) -> str | None:
         """The kind of data, from the column that is named; None where `value` is."""
-        return next((kind for kind in KINDS if getattr(self, kind)), None)
+        return next((kind for kind in kinds_with_column() if getattr(self, kind)), None)
 
     @property
     def values(self) -> list[str]:
@@ -58,10 +58,16 @@ class ColumnsConfig(Config):
 
     @model_validator(mode="after")
     def _one_value(self) -> ColumnsConfig:
-        if sum(bool(getattr(self, name)) for name in (*KINDS, "value")) != 1:
-            named = ", ".join(f"columns.{name}" for name in KINDS)
+        kinds = kinds_with_column()
+        if sum(bool(getattr(self, name)) for name in (*kinds, "value")) != 1:
+            named = ", ".join(f"columns.{name}" for name in kinds)
             raise ValueError(f"name exactly one of {named}, or columns.value with data.kind")
         return self
+
+
+def kinds_with_column() -> list[str]:
+    """The kinds of data that `columns` has a key for; others are read through columns.value."""
+    return [kind for kind in KINDS if kind in ColumnsConfig.model_fields]
 
 
 class SourceConfig(Config):
@@ -118,6 +124,12 @@ class SourceConfig(Config):
         with refused_as_value():
             find_kind(self.modality)
         return self
+
+
+def folder_sources() -> dict[str, str]:
+    """The source of a folder per class, of each kind of data that has one."""
+    known = get_args(SourceConfig.model_fields["source"].annotation)
+    return {kind: source for kind in KINDS if (source := f"{kind}_folder") in known}
 
 
 class SplitConfig(Config):

@@ -136,7 +136,11 @@ class Kind:
     # --- batches -----------------------------------------------------------------------------------------
 
     def augmenter(self, config: AugmentConfig, about: Mapping[str, Any]) -> Augment:
-        """The random changes that the settings ask for."""
+        """The random changes that the settings ask for.
+
+        The keys of `augment` are those of our own kinds; others are refused. A kind of someone else has its
+        own in `data.settings`, and `finish` puts what is needed here into `about`.
+        """
         return as_they_are
 
     # --- the exported file -------------------------------------------------------------------------------

@@ -12,11 +12,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
-from bessemer.data.config import DataConfig
-from bessemer.data.kinds import sniff
+from bessemer.data.config import ColumnsConfig, DataConfig
+from bessemer.data.kind import Kind
+from bessemer.data.kinds import KINDS, sniff
 from bessemer.errors import DataError
 from bessemer.prepare.source import open_source
+from bessemer.prepare.source.common import KIND_OF_SUFFIX
 from bessemer.prepare.source.detect import detect
 
 PNG, WAV = b"\x89PNG\r\n\x1a\n" + bytes(8), b"RIFF\0\0\0\0WAVEfmt "
@@ -196,3 +199,48 @@ def test_images_without_class_folders_are_refused(tmp_path):
 )
 def test_kinds_of_first_bytes(head, kind):
     assert sniff(head) == kind
+
+
+# --- a kind that has no column and no source of its own ------------------------------------------------
+
+
+class Toy(Kind):
+    """A kind that only recognizes its files; it would decide, were it a kind of folder."""
+
+    suffixes = frozenset({".toy"})
+    decisive = True
+
+
+@pytest.fixture
+def toy_kind(monkeypatch):
+    others = dict(KINDS)
+    KINDS.clear()
+    KINDS.update(toy=Toy(), **others)
+    monkeypatch.setitem(KIND_OF_SUFFIX, ".toy", "toy")
+    yield
+    KINDS.clear()
+    KINDS.update(others)
+
+
+@pytest.mark.usefixtures("toy_kind")
+def test_another_kind_leaves_columns_as_they_are():
+    columns = ColumnsConfig(text="a")
+    assert (columns.modality, columns.values) == ("text", ["a"])
+    assert ColumnsConfig(value="a").modality is None
+    with pytest.raises(ValidationError, match=r"one of columns\.image, columns\.audio, columns\.text, or"):
+        ColumnsConfig(text="a", image="b")
+
+
+@pytest.mark.usefixtures("toy_kind")
+def test_files_of_a_kind_without_a_source_decide_nothing(tmp_path):
+    add(tmp_path, b"x", *(f"{name}/{i}.toy" for name in "ab" for i in range(9)))
+    assert "found: 18 toy" in refused(tmp_path)
+    add(tmp_path, HEADS["text"], *(f"{name}/{i}.txt" for name in "ab" for i in range(3)))
+    assert found(tmp_path) == {"source": "text_folder", "path": str(tmp_path)}
+
+
+@pytest.mark.usefixtures("toy_kind")
+def test_a_table_is_guessed_as_before(tmp_path):
+    lines = [f"some words of row {i},{'ab'[i % 2]}" for i in range(20)]
+    (tmp_path / "x.csv").write_text("\n".join(["body,label", *lines]))
+    assert found(tmp_path / "x.csv")["columns"] == {"text": "body", "label": "label"}

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bessemer.data.config import SourceConfig
+from bessemer.data.config import SourceConfig, folder_sources
 from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
@@ -85,23 +85,24 @@ def _table_of(root: Path, kinds: Counter[str]) -> dict[str, Any] | None:
 def _class_folders(path: Path, kinds: Counter[str]) -> dict[str, Any]:
     """The folder source for the kind that most files are of; it is opened, to be sure that it fits."""
     kinds[WRITTEN] += kinds.pop("table", 0)
-    counts = {name: kinds[name] for name in KINDS}
+    sources = folder_sources()
+    counts = {name: kinds[name] for name in sources}
     modality = max(counts, key=lambda name: counts[name])
-    for name, kind in KINDS.items():
-        if kind.decisive and name != modality and counts[name] and _has_several(path, name):
+    for name, source in sources.items():
+        if KINDS[name].decisive and name != modality and counts[name] and _has_several(path, source):
             modality = name
     if not counts[modality]:
         found = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()) if count) or "no files"
         raise DataError(f"{path}: no images, texts or recordings in it (found: {found})", KNOWN)
-    values = {"source": f"{modality}_folder", "path": str(path)}
+    values = {"source": sources[modality], "path": str(path)}
     open_folder(SourceConfig.model_validate(values))
     return values
 
 
-def _has_several(path: Path, name: str) -> bool:
-    """Whether two classes or more have samples of a kind that decides what a folder holds."""
+def _has_several(path: Path, named: str) -> bool:
+    """Whether two classes or more have samples of a source whose kind decides what a folder holds."""
     try:
-        source = open_folder(SourceConfig.model_validate({"source": f"{name}_folder", "path": str(path)}))
+        source = open_folder(SourceConfig.model_validate({"source": named, "path": str(path)}))
     except DataError:
         return False
     labels = Counter(raw.label for task in source.tasks() for raw in source.read(task) if raw.label is not None)

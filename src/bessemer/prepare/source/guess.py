@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from bessemer.data.config import kinds_with_column
 from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
@@ -21,8 +22,8 @@ from bessemer.prepare.source.table import TEXT_ROWS, open_file
 LOOKED_AT = 4000  # rows
 LABELS = ("label", "labels", "class", "category", "target", "topic", "sentiment", "label_text", "class_name", "y")
 SPLITS = ("split", "part", "subset", "set", "fold", "partition")
-MEDIA = [name for name, kind in KINDS.items() if not kind.in_cells]
-WRITTEN = next(name for name, kind in KINDS.items() if kind.in_cells)  # what a cell holds that names no file
+MEDIA = [name for name in kinds_with_column() if not KINDS[name].in_cells]
+WRITTEN = next(name for name in kinds_with_column() if KINDS[name].in_cells)  # in a cell that names no file
 REMEDY = "write data.columns by hand, for example {text: body, label: topic}"
 
 
