@@ -198,3 +198,29 @@ def test_a_histogram_of_a_wide_range_has_logarithmic_bins():
     edges = np.array(histogram(np.array([1.0, 10, 1000]))["edges"])
     np.testing.assert_allclose(edges[1:] / edges[:-1], 1000 ** (1 / 24), rtol=0.01)
     assert histogram(np.array([])) == {"edges": [], "counts": []}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1e-5, 2e-5],
+        [-3e-5, 4e-6],
+        [1e-9, 1e-2],
+        [1e-30, 1e30],
+        [0.5, 0.5000001],
+        [1e30, 1e30],
+        [1e-5, 1e-5],
+        [0, 0],
+    ],
+)
+def test_edges_of_narrow_bins_still_rise(values):
+    found = histogram(np.array(values, np.float32))
+    edges = np.array(found["edges"])
+    assert (np.diff(edges) > 0).all()
+    assert sum(found["counts"]) == len(values)
+    assert edges[-1] >= np.float32(max(values)) - (edges[-1] - edges[-2])
+
+
+def test_edges_of_wide_bins_have_three_decimals():
+    assert histogram(np.array([0.0, 1.0]), 3)["edges"] == [0, 0.333, 0.667, 1]
+    assert histogram(np.array([0.0, 1e6]), 3)["edges"] == [0, 333333.333, 666666.667, 1e6]

@@ -11,15 +11,16 @@ from bessemer.data.config import DataConfig
 from bessemer.data.dataset import Batches, Dataset
 from bessemer.data.split import take_count
 from bessemer.prepare.accounts import read_quarantine
+from bessemer.prepare.ingest import as_number
 from bessemer.prepare.prepare import prepare
 
 
 @pytest.fixture
 def table(tmp_path: Path, make_images) -> Path:
-    """Sixty pictures, each with a number of its own; three of the labels are none."""
+    """Sixty pictures, each with a number of its own; three of the labels are none that can be used."""
     make_images(tmp_path / "pictures", 60, 0, side=8)
     names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
-    said = [f"{number / 7 - 2:.4f}" for number in range(57)] + ["high", "inf", ""]
+    said = [f"{number / 7 - 2:.4f}" for number in range(57)] + ["high", "1e39", ""]
     lines = [f"pictures/{name},{label}" for name, label in zip(names, said, strict=True)]
     (tmp_path / "table.csv").write_text("\n".join(["file,y", *lines]))
     return tmp_path / "table.csv"
@@ -42,7 +43,17 @@ def test_numbers_are_kept_and_what_is_none_is_set_aside(table: Path, tmp_path: P
     assert sum(about["numbers"]["counts"]) == 57
     assert "label_issues" not in about
     details = {row["detail"] for row in read_quarantine(tmp_path / "out").to_pylist() if row["detail"]}
-    assert details == {"high", "inf"}
+    assert details == {"high", "1e39"}
+
+
+@pytest.mark.parametrize("label", ["inf", "-inf", "nan", "1e39", "-4e38", "much", ""])
+def test_what_float32_does_not_hold_is_no_number(label: str) -> None:
+    assert np.isnan(as_number(label))
+
+
+@pytest.mark.parametrize("label", ["3.4e38", "-2", " 7 ", "1e-50"])
+def test_what_float32_holds_is_a_number(label: str) -> None:
+    assert as_number(label) == float(label)
 
 
 def test_splits_batches_and_limits_take_numbers(table: Path, tmp_path: Path) -> None:

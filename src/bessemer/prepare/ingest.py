@@ -26,6 +26,7 @@ from bessemer.runtime import Progress
 
 FEW_TASKS = 3  # fewer are done in this process: starting others takes longer
 SHOWN_BYTES = 1 << 20  # of a quarantined row's value that is kept
+LARGEST = float(np.finfo(np.float32).max)  # number that can be a target
 
 
 class Job:
@@ -73,17 +74,18 @@ class Job:
             raise raw.value
         if raw.label is None:
             raise Rejected("no label", kind=FILTERED)
-        if self.numbers and not math.isfinite(as_number(raw.label)):
+        if self.numbers and math.isnan(as_number(raw.label)):
             raise Rejected("label is no number", raw.label[:80], FILTERED)
         yield from self.cleaner.clean(raw)
 
 
 def as_number(label: str) -> float:
-    """The number that a label says; not a number where it says none."""
+    """The number that a label says; not a number where it says none that float32 holds."""
     try:
-        return float(label)
+        number = float(label)
     except ValueError:
         return math.nan
+    return number if abs(number) <= LARGEST else math.nan
 
 
 def add_sample(done: Done, number: int, raw: Raw, one: Clean | Rejected) -> None:
