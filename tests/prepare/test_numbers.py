@@ -56,6 +56,18 @@ def test_what_float32_holds_is_a_number(label: str) -> None:
     assert as_number(label) == float(label)
 
 
+def test_copies_with_other_numbers_are_told_as_conflicts(table: Path, tmp_path: Path) -> None:
+    lines = table.read_text().splitlines()
+    copies = [lines[1].replace("-2.0000", "-2"), lines[2].replace("-1.8571", "0.5"), f"{lines[3].split(',')[0]},"]
+    table.write_text("\n".join([*lines, *copies]))
+    (tmp_path / "out").mkdir()
+    about = prepare(settings(table), 0, tmp_path / "out", workers=1, numbers=True)
+    assert (about["kept"], about["duplicates"]) == (57, 2)
+    assert about["quarantined"]["no label"] == 2
+    assert about["conflicts"]["count"] == 1  # the same number written in another way is none
+    assert about["conflicts"]["samples"][0]["labels"] == ["-1.8571", "0.5"]
+
+
 def test_splits_batches_and_limits_take_numbers(table: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     about = prepare(settings(table, limit=50), 0, tmp_path / "out", workers=1, numbers=True)

@@ -154,9 +154,17 @@ def read_quarantine(folder: Path) -> Any:
 
 
 def settle(
-    config: DataConfig, staged: Staged, labels: NDArray[np.int32], classes: list[str], settled: dict[str, Any]
+    config: DataConfig,
+    staged: Staged,
+    labels: NDArray[np.int32],
+    said: tuple[list[str], NDArray[np.int32]],
+    settled: dict[str, Any],
 ) -> Fates:
-    """Decide what becomes of every row: copies, leaks, and classes that are too small."""
+    """Decide what becomes of every row: copies, leaks, and classes that are too small.
+
+    `said` names what labels say and has the place of each row's among these: copies whose labels say different
+    things are told as conflicts. Of classes these are their names; numbers are in one class and say many things.
+    """
     kind, usable = find_kind(config.modality), np.flatnonzero(~staged.rejected)
     states = np.full(len(staged), QUARANTINED, np.uint8)
     survivors = np.full(len(staged), -1, np.int64)
@@ -168,7 +176,8 @@ def settle(
         config.dedup,
         settled,
     )
-    fate = choose_survivors(copies.root, staged.splits[usable], labels[usable], staged.lengths[usable])
+    names, codes = said
+    fate = choose_survivors(copies.root, staged.splits[usable], codes[usable], staged.lengths[usable])
     states[usable] = fate.states
     survivors[usable] = np.where(fate.survivors >= 0, usable[fate.survivors], -1)
     rare = set_aside_rare(config, states, labels, staged.groups)
@@ -177,7 +186,7 @@ def settle(
     fates = Fates(states, survivors, +quarantined, rare, reason, {})
     pairs = [(similarity, int(usable[one]), int(usable[other])) for similarity, one, other in copies.pairs]
     conflicts = [usable[rows].tolist() for rows in fate.conflicts]
-    teller = Teller(staged, fates, labels, classes, kind, settled)
+    teller = Teller(staged, fates, codes, names, kind, settled)
     fates.copies.update(
         near_duplicates=teller.near_duplicates(),
         nearest=teller.nearest(pairs),
@@ -193,7 +202,7 @@ class Teller:
     staged: Staged
     fates: Fates
     labels: NDArray[np.int32]
-    classes: list[str]
+    names: list[str]  # of labels
     kind: Kind
     settled: dict[str, Any]
 
@@ -223,7 +232,7 @@ class Teller:
         code = int(self.staged.splits[row])
         return {
             "path": names[row],
-            "label": self.classes[int(self.labels[row])],
+            "label": self.names[int(self.labels[row])],
             "split": SPLITS[code] if code < len(SPLITS) else "",
             "shown": self.kind.show_payload(self.staged.payload(row), self.settled),
         }
@@ -235,7 +244,7 @@ class Teller:
         return [
             {
                 "paths": [names[row] for row in rows],
-                "labels": [self.classes[int(self.labels[row])] for row in rows],
+                "labels": [self.names[int(self.labels[row])] for row in rows],
             }
             for rows in clusters
         ]

@@ -108,7 +108,8 @@ def account(
     Raises DataError where there are fewer than `least` classes.
     """
     classes, labels = (one_class if job.numbers else name_classes)(job, staged, least)
-    fates = settle(config, staged, labels, classes, job.cleaner.settled)
+    said = distinct_numbers(staged) if job.numbers else (classes, labels)
+    fates = settle(config, staged, labels, said, job.cleaner.settled)
     classes, labels = without_rare(classes, labels, fates, least)
     chosen = Chosen(staged, fates.kept, choose_splits(config.split, staged, fates.kept, labels, seed))
     check_splits(classes, labels, fates, chosen.split)
@@ -194,6 +195,13 @@ def one_class(job: Job, staged: Staged, least: int = 1) -> tuple[list[str], NDAr
 def numbers_of(staged: Staged) -> NDArray[np.float32]:
     """For each row the number that its label says (N,), not a number where it says none."""
     return np.array([*map(as_number, staged.names), np.nan], np.float32)[staged.labels]
+
+
+def distinct_numbers(staged: Staged) -> tuple[list[str], NDArray[np.int32]]:
+    """The different numbers that labels say, and for each row the place of its own, NO_LABEL where it has none."""
+    found, codes = np.unique(numbers_of(staged), return_inverse=True)
+    known = ~np.isnan(found)
+    return [str(number) for number in found[known]], np.where(known[codes], codes, NO_LABEL).astype(np.int32)
 
 
 def without_rare(
