@@ -34,7 +34,7 @@ from bessemer.draws import U64, mix
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs (B, ...) as the model takes them, targets float (B, K) or labels int64 (B,), sample ids."""
+    """Inputs (B, ...) as the model takes them, targets float (B, K), labels int64 or numbers float32 (B,), ids."""
 
     inputs: torch.Tensor
     targets: torch.Tensor
@@ -51,15 +51,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class Samples:
-    """Labelled samples: inputs by position, labels int64 (N,), ids uint64 (N,), and of which source each is.
+    """Labelled samples: inputs by position, labels (N,), ids uint64 (N,), and of which source each is.
 
-    For language, labels are rows of targets (N, T). Inputs are an array (N, ...) or rows on disk: images uint8
-    (H, W, C), clips int16 (T,), or tokens int32, which are padded with zeros to the longest of those that are read
-    together.
+    Labels are int64, float32 where they are numbers; for language they are rows of targets (N, T). Inputs are an
+    array (N, ...) or rows on disk: images uint8 (H, W, C), clips int16 (T,), or tokens int32, which are padded
+    with zeros to the longest of those that are read together.
     """
 
     inputs: Rows
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     ids: U64
     sources: NDArray[np.uint8] | None = None
 

@@ -176,7 +176,8 @@ class Kind:
 
     def show(self, value: Any, about: Mapping[str, Any]) -> str:
         """A sample, of text its text: a picture as a data URI where `drawn`, else its beginning in words."""
-        from bessemer.data.show import data_uri, excerpt
+        from bessemer.data.show import data_uri
+        from bessemer.report.samples import excerpt
 
         return data_uri(self.picture(value, about)) if self.drawn else excerpt(str(value))
 

@@ -1,4 +1,4 @@
-"""Samples as people see them in a report: a picture as a data URI, or the beginning of a text."""
+"""A picture as people see it in a report: a data URI."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-
-EXCERPT = 280
-
-
-def excerpt(text: str) -> str:
-    """The beginning of a text."""
-    return text if len(text) <= EXCERPT else text[:EXCERPT].rstrip() + " …"
 
 
 def data_uri(image: NDArray[np.uint8]) -> str:

@@ -12,7 +12,7 @@ from bessemer.report import format as say
 IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
 PNG = "data:image/png;base64,"
 WIDE = 1.5  # width over height from which a picture is shown as wide as it is
-EXCERPT = 400  # characters of a text that are shown
+EXCERPT = 280  # characters of a text that are shown
 # What the template reads of a sample, of one of two copies or of a doubted label; older reports have less.
 BLANK: dict[str, Any] = dict.fromkeys(("path", "label", "split", "given", "suggested", "confidence", "wrong"), "")
 
@@ -30,10 +30,10 @@ def shown(value: object) -> dict[str, str]:
     return {"image": picture, "text": "" if picture else excerpt(value)}
 
 
-def excerpt(text: str, most: int = EXCERPT) -> str:
+def excerpt(text: str) -> str:
     """The start of a text; every sign that a page cannot hold is a visible box."""
-    start = say.visible(text[:most].strip())
-    return f"{start} …" if len(text) > most else start
+    start = say.visible(text[:EXCERPT].strip())
+    return f"{start} …" if len(text) > EXCERPT else start
 
 
 def samples(found: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:

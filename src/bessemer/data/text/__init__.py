@@ -110,7 +110,7 @@ class Text(Kind):
         return self.show(payload.decode("utf-8"), {})
 
     def show_raw(self, head: bytes) -> str | None:
-        from bessemer.data.show import EXCERPT
+        from bessemer.report.samples import EXCERPT
 
         return self.show(head[: 4 * EXCERPT].decode("utf-8", errors="replace"), {})
 
