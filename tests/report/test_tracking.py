@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bessemer.errors import UsageError
-from bessemer.report.events import Events, read_events
+from bessemer.report.events import TOLD, Events, read_events, read_texts
 from bessemer.report.mlflow import MLflow, flat, results
 from bessemer.report.tracking import scalars
 from bessemer.runtime import SILENT
@@ -120,6 +120,22 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     entities = SimpleNamespace(Metric=lambda *values: values, Param=lambda *values: values)
     monkeypatch.setitem(sys.modules, "mlflow.entities", entities)
     return store
+
+
+def test_tensorboard_has_the_words_and_tables_of_the_report_once(tmp_path: Path, graded: dict[str, Any]) -> None:
+    events = Events(tmp_path)
+    events.finish(graded)
+    (told,) = read_texts(tmp_path / TOLD).items()
+    assert told[0] == "Grades"
+    assert "Grades are even." in told[1]
+    assert "| grade 1 | 25.00% | +0.050 |" in told[1]
+    before = sorted(file.name for file in (tmp_path / TOLD).iterdir())
+    events.finish(graded)
+    assert sorted(file.name for file in (tmp_path / TOLD).iterdir()) == before  # nothing was written again
+    graded["sections"] = {}
+    events.finish(graded)
+    assert read_texts(tmp_path / TOLD) == {}
+    assert read_events(tmp_path / "parent")
 
 
 def test_mlflow_gets_parameters_points_and_results(store: Store, tmp_path: Path) -> None:

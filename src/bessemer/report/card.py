@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Iterable
 from typing import Any
 
 from bessemer.report import facts, ledger, yardstick
 from bessemer.report import format as say
-from bessemer.report.blocks import cells
+from bessemer.report.markdown import table, text, told_sections
 
-LISTED = 10  # rows of a table
-SIGNS = "\\`*_[]|#"  # what Markdown would act on
 PYTHON = """```python
 import onnxruntime
 
@@ -42,12 +39,6 @@ def model_card(report: dict[str, Any]) -> str:
     ]
     card = f"{_front(report)}\n" + "\n\n".join(body) + "\n"
     return card.encode("utf-8", "replace").decode("utf-8")  # a name that is no UTF-8 must not stop the card
-
-
-def text(value: object) -> str:
-    """`value` as Markdown text: on one line, and with nothing in it that Markdown or HTML would act on."""
-    line = " ".join(str(value).split())
-    return escape("".join(f"\\{sign}" if sign in SIGNS else sign for sign in line), quote=False)
 
 
 def _front(report: dict[str, Any]) -> str:
@@ -83,11 +74,6 @@ def _section(title: str, blocks: Iterable[str]) -> list[str]:
     return [f"## {title}", *blocks]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    rule = ["---", *("---:" for _ in head[1:])]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *rows])
-
-
 def _results(report: dict[str, Any]) -> list[str]:
     def both(value: str, note: str) -> str:
         return f"{value} ({note})" if note else value
@@ -98,7 +84,7 @@ def _results(report: dict[str, Any]) -> list[str]:
     ]
     note = "Quality is measured on the test split, with 95% intervals. Latency is the median in ONNX Runtime."
     worth = yardstick.compared(report)
-    blocks = [note, _table(["", "parent", "shipped", "change"], rows)]
+    blocks = [note, table(["", "parent", "shipped", "change"], rows)]
     return [*blocks, text(worth)] if worth else blocks
 
 
@@ -106,7 +92,7 @@ def _contract(report: dict[str, Any]) -> list[str]:
     rows = [[text(term.label), term.limit, term.value, term.state] for term in facts.terms(report)]
     if not rows:
         return [f"The contract was {say.NOT_RUN}."]
-    return [_table(["term", "limit", "measured", "verdict"], rows)]
+    return [table(["term", "limit", "measured", "verdict"], rows)]
 
 
 def _task(report: dict[str, Any]) -> list[str]:
@@ -125,23 +111,9 @@ def _use(report: dict[str, Any]) -> list[str]:
 def _told_sections(report: dict[str, Any]) -> list[str]:
     """The texts and tables of the sections that the task handed over; pictures are left to the page."""
     found = []
-    for one in (report.get("sections") or {}).values():
-        blocks = [_block(block) for block in one["blocks"]]
-        if any(blocks):
-            found += _section(text(one["title"]), filter(None, [text(one["lead"]), *blocks]))
+    for title, body in told_sections(report):
+        found += _section(title, body)
     return found
-
-
-def _block(block: dict[str, Any]) -> str:
-    if block["block"] == "text":
-        return text(block["text"])
-    if block["block"] != "table":
-        return ""
-    shown, more = cells(block)[:LISTED], len(block["rows"]) - LISTED
-    title = [f"{text(block['title'])}:"] if block["title"] else []
-    rest = [f"{say.plural(more, block['noun'])} more."] if more > 0 else []
-    table = _table([text(column["title"]) for column in block["columns"]], [[*map(text, row)] for row in shown])
-    return "\n\n".join([*title, table, *rest])
 
 
 def _data(report: dict[str, Any]) -> list[str]:
@@ -191,7 +163,7 @@ def _ledger(report: dict[str, Any]) -> list[str]:
     ]
     if not rows:
         return [f"The ledger was {say.NOT_RUN}."]
-    return [_table(["technique", "stage", measure.label, "size", "latency"], rows)]
+    return [table(["technique", "stage", measure.label, "size", "latency"], rows)]
 
 
 def _limits(report: dict[str, Any]) -> list[str]:
@@ -205,7 +177,7 @@ def _parity(report: dict[str, Any]) -> list[str]:
         [text(name), say.percent(one.get("agreement")), say.count(one.get("samples"))]
         for name, one in (report.get("parity") or {}).items()
     ]
-    return [_table(["file", "same answer", "samples"], rows)] if rows else [f"Parity was {say.NOT_RUN}."]
+    return [table(["file", "same answer", "samples"], rows)] if rows else [f"Parity was {say.NOT_RUN}."]
 
 
 def _machine(report: dict[str, Any]) -> list[str]:
