@@ -203,7 +203,9 @@ SHOWN = {
     for word in SHOWN_AS
 }
 # Keys of a sample that is shown, and the block of words.
-RENDERED = {(f"report/{file}.py", word) for file in ("samples", "sections", "card", "html") for word in SHOWN_AS}
+RENDERED = {
+    (f"report/{file}.py", word) for file in ("samples", "sections", "markdown", "html") for word in SHOWN_AS
+}
 EARLIER = {("data/readers.py", "image")}  # an exported folder of an earlier version names no kind
 METHODS = {  # training methods that suit one kind say so
     ("train/methods/cutmix/__init__.py", "image"),
