@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 import bessemer as bs
 from bessemer.cli import app
-from bessemer.config import modules_beside
 from bessemer.data.dataset import Dataset
+from bessemer.dotted import modules_beside
 from bessemer.errors import RecipeError
 from bessemer.pipeline import Run
 from bessemer.recipe import load_recipe
