@@ -151,7 +151,7 @@ def test_stopped_after_training(stopped: dict[str, Any]) -> None:
     assert "not run" in section(page, "candidates")
     assert "not run" in section(page, "ledger")
     assert "not run" in section(page, "parity")
-    assert "Confusion matrix of the parent model" in section(page, "confusion")
+    assert "The parent model on the test split." in section(page, "confusion")
 
 
 def test_empty_report_renders() -> None:

@@ -57,8 +57,11 @@ def confusions(role: str, classes: Sequence[str], counts: Counts) -> Section:
             for times, truth, guess in worst
         ]
         blocks.append(Table([*columns, Column("share", SHARE)], rows, "Commonest mistakes"))
-    lead = "Test split. Rows are the truth, columns the prediction; the shade follows the share of the row."
-    return Section(f"Confusion matrix of the {role} model", blocks, lead)
+    lead = (
+        f"The {role} model on the test split. Rows are the truth, columns the prediction; the shade follows the "
+        "share of the row."
+    )
+    return Section("Confusion matrix", blocks, lead)
 
 
 def quality(role: str, classes: Sequence[str], counts: Counts, before: Counts | None) -> Section:
