@@ -77,7 +77,7 @@ def load_dotted(path: str, what: str) -> Any:
     inside the module is raised as it is, so that its author sees the line.
     """
     module, _, attribute = path.rpartition(".")
-    remedy = "give module.Name, of a file beside the recipe or of an installed package"
+    remedy = "give module.Name, of a file beside the recipe or of an installed package; --modules says where it is"
     if not all(part.isidentifier() for part in path.split(".")) or not module:
         raise UsageError(f"{path!r} names no {what}", remedy)
     try:

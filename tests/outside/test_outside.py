@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.outside.grades import Ordinal
 from typer.testing import CliRunner
 
 import bessemer as bs
@@ -19,6 +21,8 @@ from bessemer.dotted import modules_beside
 from bessemer.errors import RecipeError
 from bessemer.pipeline import Run, status
 from bessemer.recipe import load_recipe
+from bessemer.task import TASKS
+from bessemer.task.task import Task, incomplete
 
 HERE = Path(__file__).parent
 RECIPE = HERE / "recipe.yaml"
@@ -149,3 +153,58 @@ def test_a_change_of_the_source_runs_again_what_it_is_part_of(
     stages = list(states)
     again = stages[stages.index(first) :] if first else []
     assert states == {name: "would run" if name in again else "done before" for name in stages}
+
+
+class Unfinished(Ordinal):
+    """A task that has been told little."""
+
+    baseline = Task.baseline
+    predictor = Task.predictor
+
+
+class Renamed(Ordinal):
+    def metrics(self, records: dict[str, Any], seed: int) -> dict[str, dict[str, float]]:
+        return {"off": {"value": 1.0}}
+
+
+class Grabbing(Ordinal):
+    def facts(self, shown: Any) -> dict[str, Any]:
+        return {"data": 3}
+
+
+class Talking(Ordinal):
+    def facts(self, shown: Any) -> dict[str, Any]:
+        return {"card": "It grades."}
+
+
+class Halved(Ordinal):
+    def head_arguments(self, about: Any) -> dict[str, Any]:
+        return {"classes": 2}
+
+
+def test_what_a_task_must_say_and_does_not_is_named_by_check(tmp_path: Path) -> None:
+    assert incomplete(Unfinished()) == ["baseline", "predictor"]
+    assert incomplete(Ordinal()) == []
+    assert [incomplete(task) for task in TASKS.values()] == [[], []]
+    (tmp_path / "early.py").write_text(
+        "from bessemer.task.task import Task\n\n\nclass Early(Task):\n    name = 'early'\n"
+    )
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("name: early\ntask: early.Early\ndata: {source: digits}\n")
+    with pytest.raises(RecipeError, match="does not say its measures, lesson, records, value"):
+        load_recipe(recipe)
+
+
+def test_what_a_task_hands_over_must_fit_the_report() -> None:
+    with pytest.raises(ValueError, match="metrics gives off, and measures are distance"):
+        Renamed().measured({"off": np.ones(3)}, 0)
+    assert Ordinal().measured({"off": np.ones(3)}, 0) == {"distance": {"value": 1.0}}
+    for task, problem in ((Grabbing(), "may not be called data"), (Talking(), "is a mapping")):
+        with pytest.raises(ValueError, match=problem):
+            task.told(None)  # type: ignore[arg-type]
+
+
+def test_outputs_follow_the_head() -> None:
+    dataset = SimpleNamespace(about={"classes": list("abcdefghij")})
+    assert Halved().outputs(dataset) == ["batch", 2]  # type: ignore[arg-type]
+    assert Ordinal().outputs(dataset) == ["batch", 10]  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 
 from bessemer.report import blocks, html, sections
@@ -134,3 +135,9 @@ def test_what_ships_replaces_the_parents_section() -> None:
     parent, shipped = (Section(name, [blocks.Text(name)]).as_dict() for name in ("parent", "shipped"))
     merged = merge({"sections": {"a": parent, "b": parent}}, {"sections": {"a": shipped}})
     assert merged["sections"] == {"a": shipped, "b": parent}
+
+
+def test_numbers_of_numpy_are_plain() -> None:
+    table = plain(Table([Column("n", COUNT), Column("x", SHARE)], [[np.int64(3), np.float32(0.5)], [3, np.nan]]))
+    assert json.loads(json.dumps(table))["rows"] == [[3, 0.5], [3, None]]
+    assert plain(Matrix(["a"], np.array([[2]])))["counts"] == [[2]]

@@ -174,7 +174,10 @@ def _shipped(report: Report) -> str:
 def _quality_clause(measure: Measure, gain: float) -> str:
     if round(measure.unit.scale * gain, measure.unit.decimals) == 0:
         return f"keeps its {measure.label}"
-    return f"{'loses' if gain < 0 else 'gains'} {measure.difference(gain)}"
+    if measure.higher_is_better:
+        return f"{'loses' if gain < 0 else 'gains'} {measure.difference(gain)}"
+    amount = measure.unit.change(abs(gain), signed=False, word=measure.unit.difference != measure.label)
+    return f"{'raises' if gain < 0 else 'lowers'} its {measure.label} by {amount}"
 
 
 def _refused(report: Report) -> str:
@@ -278,6 +281,7 @@ def _latency(report: Report, batch: str) -> Row:
     parent, shipped = median(report, "parent", batch), median(report, "shipped", batch)
     tails = [(part(report, "latency", role).get(batch) or {}).get("p90_ms") for role in ROLES]
     notes = [f"p90 {say.milliseconds(tail)}" if say.known(tail) else "" for tail in tails]
-    change = say.compared(say.ratio(parent, shipped), "faster", "slower")
+    same = asks_nothing(report)  # one file, timed twice
+    change = "" if same else say.compared(say.ratio(parent, shipped), "faster", "slower")
     values = (say.milliseconds(parent), say.milliseconds(shipped))
     return Row(latency_row(batch), f"latency, batch {batch}", *values, change, *notes)

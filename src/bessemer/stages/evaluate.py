@@ -70,7 +70,7 @@ def body(context: Context) -> None:
         save_records(measured[split], context.out / f"{split}.npz")
     context.write_facts(
         {
-            "metrics": {"parent": task.metrics(measured["test"], seed)},
+            "metrics": {"parent": task.measured(measured["test"], seed)},
             "sizes": {"parent": sizes(network, path, test)},
             "parity": {"parent fp32": parity.as_dict()},
             "baseline": simple_baseline(context),

@@ -78,7 +78,7 @@ def body(context: Context) -> None:
     before = Evaluated(context.inputs).records("test")
     timing = context.own_decisions().take("timing", lambda: time_shipped(context, shipped, test))
     facts: dict[str, Any] = {
-        "metrics": {"shipped": task.metrics(records, seed)},
+        "metrics": {"shipped": task.measured(records, seed)},
         "parity": parity,
         "latency": timing["latency"],
         "sizes": {"shipped": shipped_sizes(shipped, test)},

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from bessemer.dotted import find_named
+from bessemer.errors import UsageError
 from bessemer.task.classify.task import Classification
 from bessemer.task.language.task import LanguageModelling
-from bessemer.task.task import Task
+from bessemer.task.task import Task, incomplete
 
 TASKS: dict[str, Task] = {"classify": Classification(), "language": LanguageModelling()}
 
 
 def find_task(name: str) -> Task:
     """A task by its name, or by the dotted path of a class or of a value of one."""
-    return find_named(name, TASKS, "task", Task)
+    task = find_named(name, TASKS, "task", Task)
+    if missing := incomplete(task):
+        problem = f"{name!r} does not say its {', '.join(missing)}, which have no default"
+        raise UsageError(problem, "docs/extend.md and bessemer.task.task.Task say what each is")
+    return task
 
 
 __all__ = ["TASKS", "Task", "find_task"]

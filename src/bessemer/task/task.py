@@ -89,8 +89,29 @@ class Predictor(Protocol):
         """The same in words, for the terminal."""
 
 
+# Parts of the report that others write.
+REPORTED = {
+    "format",
+    "version",
+    "name",
+    "recipe",
+    "seed",
+    "machine",
+    "stages",
+    "data",
+    "baseline",
+    "metrics",
+    "sizes",
+}
+REPORTED |= {"latency", "contract", "parity", "curves", "training", "ledger", "decisions", "measures", "sections"}
+OF_ITS_OWN = ("name", "measures", "lesson", "records", "value", "baseline", "predictor")
+
+
 class Task:
-    """A task, with what most of them share. `measures` has the headline first; the contract speaks of it."""
+    """A task, with what most of them share; what OF_ITS_OWN lists has no default.
+
+    `measures` has the headline first; the contract speaks of it.
+    """
 
     name: str
     measures: tuple[Measure, ...]
@@ -164,7 +185,10 @@ class Task:
         return {self.headline.name: {"value": self.value(records)}}
 
     def difference(self, before: Records, after: Records, seed: int) -> Difference:
-        """What `after` is better by on the same samples, in the headline's own numbers, with its interval."""
+        """What `after` is better by on the same samples, in the headline's own numbers, with its interval.
+
+        Plus is better, also where fewer are: `Measure.gain` says it so.
+        """
         return self.headline.gain(self.value(before), self.value(after)), None, None
 
     def compared(self, samples: Samples) -> Samples:
@@ -190,7 +214,11 @@ class Task:
     # --- telling -----------------------------------------------------------------------------------------
 
     def facts(self, shown: Shown) -> dict[str, Any]:
-        """This task's own facts of one model for `report.json`, and what the model card says (`card`)."""
+        """This task's own facts of one model for `report.json`, under names that it has not.
+
+        `card` is what the model card says: `does` and `limits` are lists of sentences; `use` has the name of an
+        `example` file, what `predict` `says` of it, and the file's `tensors` in words; `pipeline_tag` is for hubs.
+        """
         return {}
 
     def sections(self, shown: Shown) -> dict[str, Section]:
@@ -208,15 +236,31 @@ class Task:
 
     def told(self, shown: Shown) -> dict[str, Any]:
         """All that the report takes over of one model, as plain values."""
-        return {**self.facts(shown), "sections": plain_sections(self.sections(shown))}
+        facts = self.facts(shown)
+        taken = sorted(set(facts) & REPORTED)
+        if taken:
+            raise ValueError(
+                f"{self.name}: facts may not be called {', '.join(taken)}, as parts of the report are"
+            )
+        if not isinstance(facts.get("card", {}), Mapping):
+            raise ValueError(f"{self.name}: facts['card'] is a mapping with `does`, `use` and `limits`")
+        return {**facts, "sections": plain_sections(self.sections(shown))}
+
+    def measured(self, records: Records, seed: int) -> dict[str, dict[str, float]]:
+        """What `metrics` gives, held against `measures`. Raises ValueError where the headline is not among it."""
+        found, names = self.metrics(records, seed), [measure.name for measure in self.measures]
+        if self.headline.name not in found or not set(found) <= set(names):
+            problem = f"metrics gives {', '.join(found) or 'nothing'}, and measures are {', '.join(names)}"
+            raise ValueError(f"{self.name}: {problem}; the first of them must be there")
+        return found
 
     def describe(self, dataset: Dataset, network: nn.Module) -> dict[str, Any]:
         """What `preprocess.json` says beside the file: how outputs are to be read."""
         return {}
 
     def outputs(self, dataset: Dataset) -> list[Any]:
-        """The shape of the file's outputs, free sizes as names."""
-        return ["batch", len(dataset.about["classes"])]
+        """The shape of the file's outputs, free sizes as names: that of the head, where it says so."""
+        return ["batch", self.head_arguments(dataset.about).get("classes", len(dataset.about["classes"]))]
 
     def predictor(self, about: Mapping[str, Any], folder: Path) -> Predictor:
         """What puts an exported folder to use; raises KeyError, TypeError or ValueError where it is damaged."""
@@ -234,3 +278,12 @@ def balance(about: Mapping[str, Any]) -> str:
     ratio = found.get("ratio")
     fewer = f", {times(ratio)} fewer" if known(ratio) else ""
     return f"{classes}. The largest is {largest}, the smallest {smallest}{fewer}."
+
+
+def incomplete(task: Task) -> list[str]:
+    """What a task must say of its own and does not."""
+    return [
+        name
+        for name in OF_ITS_OWN
+        if not hasattr(task, name) or getattr(type(task), name, task) is getattr(Task, name, None)
+    ]
