@@ -228,14 +228,16 @@ def bench(
 
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]) -> None:
-    """Write report.html again from report.json and show the summary."""
+    """Write report.html again from report.json; show the summary and what the task tells of its models."""
     from bessemer.pipeline import read_report, rebuild_report
-    from bessemer.report.table import summary_table
+    from bessemer.report.table import sections_table, summary_table
 
     path = rebuild_report(folder)
     values = read_report(folder)
     if values["metrics"]:
         typer.echo(summary_table(values))
+    if told := sections_table(values):
+        typer.echo(f"\n{told}\n")
     typer.echo(f"Report: {path}")
 
 

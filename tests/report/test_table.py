@@ -9,7 +9,7 @@ import pytest
 
 from bessemer.report import facts
 from bessemer.report import format as say
-from bessemer.report.table import columns, pareto_table, summary_table
+from bessemer.report.table import columns, pareto_table, sections_table, summary_table
 
 
 def test_summary(report: dict[str, Any]) -> None:
@@ -122,3 +122,21 @@ def test_terms_in_words(name: str, value: Any, words: str) -> None:
 @pytest.mark.parametrize(("drop", "words"), [(0.01, "-1.00 points"), (0, "0.00 points"), (-0.002, "+0.20 points")])
 def test_a_loss_is_told_as_the_change_that_it_is(report: dict[str, Any], drop: float, words: str) -> None:
     assert facts.change_of(facts.headline_measure(report), drop) == words
+
+
+def test_words_and_tables_of_a_task_that_nobody_here_knows(graded: dict[str, Any]) -> None:
+    assert sections_table(graded).splitlines() == [
+        "Grades",
+        "",
+        "How grades are given.",
+        "",
+        "Grades are even.",
+        "",
+        "By grade",
+        "grade       hit    gain",
+        "grade 0   0.00%  +0.100",
+        "grade 1  25.00%  +0.050",
+        "grade 2  50.00%   0.000",
+        "2 grades more",
+    ]
+    assert sections_table({}) == ""

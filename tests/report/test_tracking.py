@@ -12,7 +12,7 @@ import pytest
 
 from bessemer.errors import UsageError
 from bessemer.report.events import TOLD, Events, read_events, read_texts
-from bessemer.report.mlflow import MLflow, flat, results
+from bessemer.report.mlflow import NOTE, MLflow, flat, note, results
 from bessemer.report.tracking import scalars
 from bessemer.runtime import SILENT
 
@@ -74,6 +74,7 @@ class Store:
         self.params: dict[str, dict[str, str]] = {}
         self.metrics: dict[tuple[str, str], list[tuple[int, float]]] = {}
         self.status: dict[str, str] = {}
+        self.tags: dict[tuple[str, str], str] = {}
         self.address = ""
         self.is_down = False
 
@@ -98,6 +99,9 @@ class Store:
         self.status[run] = status
 
     set_terminated = update_run
+
+    def set_tag(self, run: str, key: str, value: str) -> None:
+        self.tags[run, key] = value
 
     def log_batch(self, run: str, metrics: Sequence[Any] = (), params: Sequence[Any] = ()) -> None:
         if self.is_down:
@@ -153,6 +157,20 @@ def test_mlflow_gets_parameters_points_and_results(store: Store, tmp_path: Path)
     assert store.metrics["run-0", "parent/accuracy"] == [(0, 0.9)]
     assert store.metrics["run-0", "parent/seconds"] == [(0, 2.0)]
     assert store.status == {"run-0": "FINISHED"}
+
+
+def test_mlflow_shows_the_words_and_tables_of_the_report(
+    store: Store, tmp_path: Path, graded: dict[str, Any]
+) -> None:
+    tracker = MLflow(RECIPE, tmp_path, SILENT)
+    send(tracker, range(1, 3))
+    tracker.finish(graded)
+    told = store.tags["run-0", NOTE]
+    assert told.startswith("## Grades\n\nHow grades are given.")
+    assert "| grade 1 | 25.00% | +0.050 |" in told
+    graded["sections"]["more"] = {**graded["sections"]["grades"], "title": "More"}
+    assert note(graded, longest=2 * len(told) - 1) == told  # whole sections or nothing of them
+    assert "## More" in note(graded)
 
 
 def test_a_resumed_run_goes_on_in_the_same_mlflow_run_without_doubles(store: Store, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A run in MLflow: the recipe as parameters, learning curves and results as metrics.
+"""A run in MLflow: the recipe as parameters, learning curves and results as metrics, words and tables as its note.
 
 MLflow cannot take a metric back, so a step that was logged is not logged again: a resumed run repeats the same
 bits anyway. MLflow takes seconds to import, so it is imported when a training really starts.
@@ -17,12 +17,14 @@ from typing import Any
 
 from bessemer.artifact import digest_of, write_atomic
 from bessemer.errors import UsageError
+from bessemer.report.markdown import told_sections
 from bessemer.report.tracking import Tracker, scalars
 from bessemer.runtime import Progress
 
 ADDRESS = "MLFLOW_TRACKING_URI"
 STORE, STATE = "mlflow.db", "mlflow.json"
 LONGEST = 500  # letters of a parameter that every MLflow server takes
+NOTE, LONGEST_NOTE = "mlflow.note.content", 5000  # the tag that MLflow shows as a run's description, in Markdown
 
 
 class MLflow(Tracker):
@@ -61,6 +63,8 @@ class MLflow(Tracker):
             self._open()
         if self._run:
             self._log(results(report), 0)
+            if words := note(report):
+                self._try(lambda: self._client.set_tag(self._run, NOTE, words))
             self._try(lambda: self._client.set_terminated(self._run, "FINISHED"))
             self._keep(unfinished=False)
             self._run = ""
@@ -158,3 +162,12 @@ def results(report: Mapping[str, Any]) -> dict[str, float]:
     for name, told in (report.get("training") or {}).items():
         found |= {f"{name}/{key}": told[key] for key in ("seconds", "stall", "memory") if key in told}
     return found
+
+
+def note(report: Mapping[str, Any], longest: int = LONGEST_NOTE) -> str:
+    """Words and tables of the report's sections as Markdown; a section for which there is no room is left out."""
+    told = ""
+    for title, body in told_sections(report):
+        longer = "\n\n".join(filter(None, [told, f"## {title}", *body]))
+        told = longer if len(longer) <= longest else told
+    return told

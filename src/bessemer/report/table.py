@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from bessemer.report import facts, yardstick
 from bessemer.report import format as say
+from bessemer.report.blocks import cells
 from bessemer.report.units import Measure
+
+WIDE = 100  # letters of a line of words
 
 
 def columns(rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -84,3 +88,30 @@ def _candidate(candidate: dict[str, Any], sizes: list[str], measure: Measure) ->
         say.times(candidate.get("speedup")),
         ", ".join(candidate.get("missed") or []) or "-",
     ]
+
+
+def sections_table(report: dict[str, Any]) -> str:
+    """Words and tables of the sections that a task handed over; pictures are left to the page."""
+    told = []
+    for section in (report.get("sections") or {}).values():
+        blocks = [_block(block) for block in section["blocks"]]
+        if any(blocks):
+            told.append("\n\n".join(filter(None, [section["title"], _words(section["lead"]), *blocks])))
+    return "\n\n\n".join(told)
+
+
+def _block(block: dict[str, Any]) -> str:
+    """A text, or a table down to where the page folds it; empty for what is drawn."""
+    if block["block"] == "text":
+        return _words(block["text"])
+    if block["block"] != "table":
+        return ""
+    left = next((place for place, column in enumerate(block["columns"]) if column["unit"]), len(block["columns"]))
+    shown, more = cells(block)[: block["folded_after"]], len(block["rows"]) - (block["folded_after"] or 10**9)
+    rows = columns([[column["title"] for column in block["columns"]], *shown], left)
+    rest = f"{say.plural(more, block['noun'])} more" if more > 0 else ""
+    return "\n".join(filter(None, [block["title"], rows, rest]))
+
+
+def _words(text: str) -> str:
+    return textwrap.fill(say.visible(text), WIDE)
