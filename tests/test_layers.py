@@ -204,7 +204,9 @@ SHOWN = {
 }
 # Keys of a sample that is shown, and the block of words.
 RENDERED = {
-    (f"report/{file}.py", word) for file in ("samples", "sections", "markdown", "html") for word in SHOWN_AS
+    (f"report/{file}.py", word)
+    for file in ("samples", "sections", "markdown", "html", "table")
+    for word in SHOWN_AS
 }
 EARLIER = {("data/readers.py", "image")}  # an exported folder of an earlier version names no kind
 METHODS = {  # training methods that suit one kind say so

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bessemer.data.config import DataConfig
+from bessemer.data.files import lines as lines_module
+from bessemer.data.files.delimited import open_delimited
+from bessemer.data.files.lines import text_form
 from bessemer.data.record import FILTERED, Raw, Rejected, Source
 from bessemer.errors import DataError
-from bessemer.prepare.source import lines as lines_module
 from bessemer.prepare.source import open_source, table
-from bessemer.prepare.source.delimited import open_delimited
-from bessemer.prepare.source.lines import text_form
 
 
 def config(path: Path, **columns) -> DataConfig:

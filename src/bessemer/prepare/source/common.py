@@ -22,7 +22,6 @@ SPLIT_NAMES = {
 }
 SKIPPED_NAMES = {"__pycache__", "__MACOSX", "Thumbs.db", "desktop.ini"}
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 OTHER = (
     "pyc pyo pyd so o a lib dll dylib exe bin class jar whl egg deb rpm msi dmg iso img apk "
     "pdf doc docx xls xlsx ppt pptx odt ods odp rtf epub mobi ps eps djvu db sqlite sqlite3 mdb "

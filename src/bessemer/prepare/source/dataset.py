@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import SourceConfig
+from bessemer.data.files.parquet import as_rows, class_names
 from bessemer.data.kinds import find_kind
 from bessemer.data.record import FILTERED, Raw, Rejected, Source
 from bessemer.errors import DataError
 from bessemer.prepare.source.cells import Cells, check_columns
 from bessemer.prepare.source.common import SPLIT_NAMES, existing_folder
-from bessemer.prepare.source.parquet import as_rows, class_names
 
 ROWS = 256
 REMEDY = "save it again with datasets' save_to_disk"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import SourceConfig, folder_sources
+from bessemer.data.files.table import TABLE_SUFFIXES
 from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
@@ -18,7 +19,6 @@ from bessemer.prepare.source.archive import Member, is_zip, list_members, read_m
 from bessemer.prepare.source.arrays import idx_files
 from bessemer.prepare.source.common import (
     KIND_OF_SUFFIX,
-    TABLE_SUFFIXES,
     existing,
     is_archive,
     is_skipped,

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import kinds_with_column
+from bessemer.data.files.delimited import DelimitedTable
+from bessemer.data.files.parquet import ParquetTable, as_rows, class_names
+from bessemer.data.files.table import open_file
 from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
 from bessemer.prepare.source.common import KIND_OF_SUFFIX, SPLIT_NAMES, suffix_of
 from bessemer.prepare.source.dataset import describe, find_parts
-from bessemer.prepare.source.delimited import DelimitedTable
-from bessemer.prepare.source.parquet import ParquetTable, as_rows, class_names
-from bessemer.prepare.source.table import TEXT_ROWS, open_file
+from bessemer.prepare.source.table import TEXT_ROWS
 
 LOOKED_AT = 4000  # rows
 LABELS = ("label", "labels", "class", "category", "target", "topic", "sentiment", "label_text", "class_name", "y")

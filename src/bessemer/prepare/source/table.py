@@ -3,51 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bessemer.data.config import ColumnsConfig, SourceConfig
+from bessemer.data.files.parquet import ParquetTable
+from bessemer.data.files.table import OPENERS, TABLE_SUFFIXES, Table, open_file
 from bessemer.data.kinds import find_kind
-from bessemer.data.record import Raw, Rejected, Source
+from bessemer.data.record import Raw, Source
 from bessemer.errors import DataError
 from bessemer.prepare.source.cells import Cells, check_columns
 from bessemer.prepare.source.common import (
-    TABLE_SUFFIXES,
     existing,
     is_skipped,
     printable,
     split_of_stem,
     suffix_of,
 )
-from bessemer.prepare.source.delimited import open_delimited
-from bessemer.prepare.source.jsonl import open_jsonl
-from bessemer.prepare.source.parquet import ParquetTable, open_parquet
 
 TASK_BYTES = 4 * 2**20
 TEXT_ROWS, FILE_ROWS = 2048, 256  # of a task: rows that hold their text, rows that name a file
 TableTask = tuple[int, Any]  # table, its own task
-
-
-class Table(Protocol):
-    """One file of rows."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def columns(self) -> list[str]: ...
-    def tasks(self, rows: int, size: int) -> Iterator[Any]: ...
-    def read(self, task: Any, names: list[str]) -> Iterator[tuple[str, Mapping[str, Any] | Rejected]]: ...
-
-
-OPENERS: dict[str, Callable[[Path], Table]] = {
-    ".csv": open_delimited,
-    ".tsv": open_delimited,
-    ".jsonl": open_jsonl,
-    ".ndjson": open_jsonl,
-    ".parquet": open_parquet,
-}
 
 
 @dataclass
@@ -109,14 +87,6 @@ def table_files(root: Path, ignored: dict[str, int]) -> list[Path]:
             else:
                 ignored[suffix_of(name)] = ignored.get(suffix_of(name), 0) + 1
     return sorted(found)
-
-
-def open_file(path: Path) -> Table:
-    """One table by its suffix; raises DataError where it is of no kind that is known."""
-    opener = OPENERS.get(suffix_of(path.name))
-    if opener is None or not path.is_file():
-        raise DataError(f"{path}: not a table that is known", f"known are {', '.join(TABLE_SUFFIXES)}")
-    return opener(path)
 
 
 def _splits(origins: list[str]) -> list[str]:

@@ -12,13 +12,14 @@ import numpy as np
 
 from bessemer.config import dump_yaml
 from bessemer.data.config import DataConfig
+from bessemer.data.files.table import TABLE_SUFFIXES
 from bessemer.data.text import TEXT
 from bessemer.data.text.config import TextConfig
 from bessemer.errors import DataError, UsageError
 from bessemer.prepare.ingest import Job
 from bessemer.prepare.prepare import Selection, tasks
 from bessemer.prepare.source import open_source
-from bessemer.prepare.source.common import TABLE_SUFFIXES, suffix_of
+from bessemer.prepare.source.common import suffix_of
 from bessemer.prepare.source.dataset import is_dataset
 from bessemer.prepare.source.guess import guess_dataset, guess_table
 

@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from bessemer.data.files.delimited import PieceTask
+from bessemer.data.files.lines import LIMIT, TextForm, read_lines, text_form
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
-from bessemer.prepare.source.delimited import PieceTask
-from bessemer.prepare.source.lines import LIMIT, TextForm, read_lines, text_form
 
 HEAD = 200  # lines that are looked at for the names of columns
 

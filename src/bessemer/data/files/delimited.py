@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bessemer.data.files.lines import LIMIT, SAMPLE, TextForm, read_lines, text_form
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
-from bessemer.prepare.source.lines import LIMIT, SAMPLE, TextForm, read_lines, text_form
 
 SEPARATORS = ",;\t|"
 END = "\ue000end of file\ue000"  # fed after the last line: a quote that never closed swallows it
