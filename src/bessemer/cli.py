@@ -187,7 +187,7 @@ def predict(
     modules: Modules = None,
     as_json: AsJson = False,
 ) -> None:
-    """Classify files (images, texts, recordings) with a shipped model; for a language model, go on from texts."""
+    """What a shipped model says of files: images, texts, recordings, the rows of tables."""
     from contextlib import nullcontext
 
     from bessemer.data.readers import input_files
@@ -197,7 +197,7 @@ def predict(
     with modules_beside(modules) if modules else nullcontext():
         predictor = Predictor(model)
         results = list(predictor.predict(input_files(inputs, predictor.kind), top))
-        told = [f"{result['path']}: {predictor.told(result)}" for result in results]
+        told = [predictor.told(result) for result in results]
     typer.echo(json.dumps(results, indent=1) if as_json else "\n".join(told))
     if all("error" in result for result in results):
         from bessemer.errors import DataError

@@ -11,13 +11,14 @@ from bessemer.data.kind import Kind
 from bessemer.data.kinds import find_kind
 from bessemer.data.starter import Plan
 from bessemer.errors import DataError, UsageError
-from bessemer.prepare.ingest import Job
+from bessemer.prepare.ingest import Job, Task
 from bessemer.prepare.prepare import Selection, tasks
 from bessemer.prepare.source import open_source
 from bessemer.prepare.source.detect import detect
 
 LOOKS = 5000  # rows that are looked at to choose sizes
 TEXT_LOOKS = 1000
+PARTS = 12  # of a table that are looked at
 
 
 def write_recipe(data: Path, out: Path, force: bool = False) -> str:
@@ -34,7 +35,7 @@ def write_recipe(data: Path, out: Path, force: bool = False) -> str:
         out.write_text(kind.starter(plan, out), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{out}: cannot be written: {error.strerror}", "give another place with -o") from error
-    found = f"{plan.rows:,} {kind.noun} of {len(plan.counts)} classes, {kind.found(plan)}"
+    found = f"{plan.rows:,} {kind.noun} {plan.targets}, {kind.found(plan)}"
     return f"{found}: wrote {out}\nNext: bessemer run {out}"
 
 
@@ -52,7 +53,9 @@ def look(data: Path) -> tuple[Plan, Kind]:
         raise DataError(f"{data}: {problem}", "a classifier needs at least two classes")
     config = kind.suited(config, len(rows))
     job = Job(job.sources, kind.cleaner(config))
-    looks = list(islice((one for task in tasks(job, Selection()) for one in job.survey(*task)), LOOKS))
+    some = evenly(list(tasks(job, Selection()))) if kind.whole_rows else tasks(job, Selection())
+    most = PARTS * LOOKS if kind.whole_rows else LOOKS
+    looks = list(islice((one for task in some for one in job.survey(*task)), most))
     if not looks:
         raise DataError(f"{data}: none of its {len(rows)} files can be read", "check that they are not damaged")
     job.cleaner.settle(iter(looks))
@@ -61,6 +64,11 @@ def look(data: Path) -> tuple[Plan, Kind]:
     splits = Counter(split for _, split in rows if split)
     origin = data.resolve() if data.is_dir() else Path(values["path"])
     return Plan(origin, values, len(rows), counts, splits, job.cleaner.settled, looks, config), kind
+
+
+def evenly(every: list[Task]) -> list[Task]:
+    """Some pieces of a table from its beginning to its end: rows may be sorted."""
+    return every if len(every) <= PARTS else [every[place * len(every) // PARTS] for place in range(PARTS)]
 
 
 def text_lengths(job: Job) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
@@ -15,6 +16,7 @@ from bessemer.data.text.config import TextAugment, TextConfig
 BUILT_IN = {"digits": "scikit-learn", "stdlib": "Python"}  # sources that come with a package
 MODALITY_OF = {source: name for name, kind in KINDS.items() for source in kind.sources}
 TABULAR = ("table", "dataset")
+EVERY = "*"
 
 
 def modality_of(data: Any) -> str | None:
@@ -41,7 +43,9 @@ class ColumnsConfig(Config):
     audio: str | None = Field(
         None, description="column of sound files (paths from the table's folder) or of their bytes"
     )
-    value: str | list[str] | None = Field(None, description="column or columns of what data.kind reads")
+    value: str | list[str] | None = Field(
+        None, description="column or columns of what data.kind reads; '*' is all but label and split"
+    )
     label: str | None = Field("label", description="column of the class; not read for task: language")
     split: str | None = Field(None, description="column that says train, validation or test")
 
@@ -52,9 +56,18 @@ class ColumnsConfig(Config):
 
     @property
     def values(self) -> list[str]:
-        """The columns that hold a sample."""
+        """The columns that hold a sample, where they are named one by one."""
         named = getattr(self, self.modality) if self.modality else self.value
-        return [named] if isinstance(named, str) else list(named or [])
+        return [] if named == EVERY else [named] if isinstance(named, str) else list(named or [])
+
+    @property
+    def takes_every(self) -> bool:
+        """Whether a sample is all of a row but its label and split."""
+        return self.value == EVERY
+
+    def others(self, there: Iterable[str]) -> list[str]:
+        """The columns of `there` but label and split."""
+        return [name for name in there if name not in (self.label, self.split)]
 
     @model_validator(mode="after")
     def _one_value(self) -> ColumnsConfig:
@@ -82,7 +95,7 @@ class SourceConfig(Config):
         "folder holds files of data.kind"
     )
     kind: str | None = Field(
-        None, description="dotted path of a kind of data of your own, for source folder and columns.value"
+        None, description="table, or the dotted path of a kind of your own, for source folder and columns.value"
     )
     path: str | None = Field(
         None, description="folder or file of the data; relative to the recipe", json_schema_extra=NO_EFFECT
@@ -118,11 +131,13 @@ class SourceConfig(Config):
     def _kind_is_known(self) -> SourceConfig:
         open_to_all = self.source == "folder" or (self.columns is not None and self.columns.value is not None)
         if open_to_all and self.kind is None:
-            raise ValueError("data.kind is needed here: the dotted path of a kind of data of your own")
+            raise ValueError("data.kind is needed here: table, or the dotted path of a kind of data of your own")
         if not open_to_all and self.kind is not None:
             raise ValueError(f"source {self.source} says itself that it holds {self.modality}; remove data.kind")
         with refused_as_value():
-            find_kind(self.modality)
+            kind = find_kind(self.modality)
+        if self.columns is not None and self.columns.takes_every and not kind.whole_rows:
+            raise ValueError("data.columns.value '*' is for kinds that take whole rows; name the columns")
         return self
 
 

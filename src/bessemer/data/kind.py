@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bessemer.data.copies import I64, Payload, Search
     from bessemer.data.features import Features, Transform
     from bessemer.data.record import Cleaner
+    from bessemer.data.rows import Rows
     from bessemer.data.starter import Plan
 
 U64 = NDArray[np.uint64]
@@ -79,6 +80,7 @@ class Kind:
     any_name = False  # files of any name may be of it
     decisive = False  # a few files of it decide what a folder holds, however many of other kinds describe them
     in_cells = True  # a table's cell holds a sample itself, not the name of a file or its bytes
+    whole_rows = False  # a sample is a row of a table: the cleaner gets cells by the names of their columns
     optimizer: str | None = None  # that suits its networks, where the recipe names none
     presets: Mapping[str, Mapping[str, Any]] = {}  # what `augment.preset` stands for
 
@@ -129,6 +131,10 @@ class Kind:
 
         return standardized(values, flat)
 
+    def repeats(self, rows: int, distinct: int) -> bool:
+        """Whether equal rows are samples that happen to be alike, not copies of one; asked for `whole_rows`."""
+        return False
+
     def affordable(self, values: Sequence[Any], limit: int) -> int:
         """How many samples the simple model may be trained on, `limit` at most."""
         return limit
@@ -146,8 +152,14 @@ class Kind:
     # --- the exported file -------------------------------------------------------------------------------
 
     def reader(self, about: Mapping[str, Any], folder: Path) -> Reader:
-        """A function from a raw file to inputs (n, ...), by the `preprocess.json` that stands in `folder`."""
+        """A function from a raw file to inputs (n, ...), by the `preprocess.json` that stands in `folder`.
+
+        They are the parts of one sample, whose answers are put together; of `whole_rows` each is a sample.
+        """
         raise NotImplementedError
+
+    def ship(self, folder: Path, about: Mapping[str, Any], inputs: Rows) -> None:
+        """Write what an exported folder has besides `model.onnx`, proven on the test split's `inputs`."""
 
     def tensor(self, about: Mapping[str, Any]) -> str:
         """The input of the exported file in words, from what `dataset.json` says."""
@@ -194,6 +206,13 @@ class Kind:
         return str
 
     # --- a first recipe ----------------------------------------------------------------------------------
+
+    def columns_of(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+        """What `data.columns` says of a table with these first rows; None where it holds none of this kind.
+
+        Asked of kinds whose samples are `whole_rows`, where no column holds files or longer texts.
+        """
+        return None
 
     measures_texts = False  # `init` looks at lengths of clean samples, in place of the cleaner's looks
 

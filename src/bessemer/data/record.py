@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,14 +38,15 @@ class Raw:
     `origin` is the file, relative to the data's root, with `/` between folders; a member of an archive is
     `set.zip!cats/1.png`. `place` is "" for a whole file, else `row 17`, `line 3`, `paragraph 2`, counted
     from 1. `label` is None where the source has none. `split` is "", train, validation or test.
-    `value` is a path on this machine, bytes of a file, text, pixels uint8 (H, W, C), or why there is none.
+    `value` is a path on this machine, bytes of a file, text, pixels uint8 (H, W, C), the cells of a table's row by
+    their columns, or why there is none.
     """
 
     origin: str
     place: str
     label: str | None
     split: str
-    value: Path | bytes | str | NDArray[np.uint8] | Rejected
+    value: Path | bytes | str | NDArray[np.uint8] | Mapping[str, Any] | Rejected
 
     @property
     def name(self) -> str:

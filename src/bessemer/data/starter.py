@@ -14,6 +14,7 @@ from bessemer.config import dump_yaml
 from bessemer.data.config import DataConfig
 
 RARE = 5
+MOST_NUMBERED = 30  # different whole numbers that may be names of classes
 LEAST_STEPS = 300
 TEST, VALIDATION = 0.2, 0.1  # shares
 DROP, MOST_DROP, DECIDING_SAMPLES = 0.02, 0.1, 2.4
@@ -41,6 +42,20 @@ class Plan:
         return kept.lstrip("._-") or "run"
 
     @property
+    def numbers(self) -> list[float]:
+        """The targets where they are numbers to be guessed, not classes: more of them than names would be."""
+        found = [_number(label) for label in self.counts]
+        many = len(found) > MOST_NUMBERED or (len(found) > 2 and any(number % 1 for number in found))
+        return found if many and not any(map(math.isnan, found)) else []
+
+    @property
+    def targets(self) -> str:
+        """What is to be told of a sample, in words."""
+        if numbers := self.numbers:
+            return f"with numbers from {min(numbers):g} to {max(numbers):g}"
+        return f"of {len(self.counts)} classes"
+
+    @property
     def min_class(self) -> int:
         """Classes with fewer usable samples are set aside, unless that would leave few classes."""
         rare = sum(count < RARE for count in self.counts.values())
@@ -50,6 +65,13 @@ class Plan:
     def batch(self) -> int:
         """A batch size that gives a few dozen steps an epoch."""
         return 256 if self.rows >= 20_000 else 64 if self.rows >= 500 else 32
+
+
+def _number(label: str) -> float:
+    try:
+        return float(label)
+    except ValueError:
+        return math.nan
 
 
 def header(plan: Plan, out: Path, noun: str, found: str) -> str:
@@ -71,7 +93,8 @@ def data_section(plan: Plan) -> str:
     lines = [f"  source: {plan.data['source']}", f"  path: {json.dumps(plan.data['path'], ensure_ascii=False)}"]
     for name, value in plan.data.items():
         if name not in ("source", "path"):
-            lines.append("  " + dump_yaml({name: value}).rstrip().replace("\n", "\n  "))
+            text = f"{name}: {value}" if isinstance(value, str) else dump_yaml({name: value}).rstrip()
+            lines.append("  " + text.replace("\n", "\n  "))
     if plan.min_class > 1:
         lines.append(
             f"  min_class: {plan.min_class} # classes with fewer usable samples are set aside and reported"

@@ -7,14 +7,31 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bessemer.artifact import MANIFEST, open_artifact
 from bessemer.data.readers import PREPROCESS, kind_of, read_one
 from bessemer.data.record import Rejected
+from bessemer.data.rows import Rows
 from bessemer.errors import ArtifactError, DataError
 from bessemer.export.session import OnnxModel
 from bessemer.task import find_task
 
 MODEL = "model.onnx"
+
+
+class Known:
+    """Outputs (B, ...) that were computed before, as a task asks a model for them."""
+
+    def __init__(self, outputs: NDArray[np.float32]) -> None:
+        self.outputs = outputs
+
+    def __call__(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        return self.outputs
+
+    def logits(self, inputs: Rows) -> NDArray[np.float32]:
+        return self.outputs
 
 
 def find_export(path: Path) -> Path:
@@ -58,10 +75,16 @@ class Predictor:
             except Rejected as fate:
                 yield {"path": str(path), "error": fate.reason}
                 continue
-            yield {"path": str(path), **self._task.answer(self.model, inputs, top)}
+            if not self.kind.whole_rows:
+                yield {"path": str(path), **self._task.answer(self.model, inputs, top)}
+                continue
+            for row, outputs in enumerate(self.model.logits(inputs)):
+                one = inputs[row : row + 1]
+                yield {"path": str(path), "row": row + 1, **self._task.answer(Known(outputs[None]), one, top)}
 
     def told(self, result: Mapping[str, Any]) -> str:
-        """One result in words."""
+        """One result in words, with the name of its file."""
+        where = result["path"] + (f", row {result['row']}" if "row" in result else "")
         if "error" in result:
-            return f"cannot be read: {result['error']}"
-        return self._task.told(result)
+            return f"{where}: cannot be read: {result['error']}"
+        return f"{where}: {self._task.told(result)}"

@@ -7,9 +7,10 @@ tasks, with few in flight, so memory stays flat and any number of workers writes
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -132,6 +133,8 @@ def first_bytes(raw: Raw) -> bytes | None:
             return None
     if isinstance(raw.value, str):
         return raw.value[:SHOWN_BYTES].encode(errors="surrogateescape")
+    if isinstance(raw.value, Mapping):
+        return json.dumps(dict(raw.value), default=str, ensure_ascii=False)[:SHOWN_BYTES].encode(errors="replace")
     return raw.value[:SHOWN_BYTES] if isinstance(raw.value, bytes) else None
 
 

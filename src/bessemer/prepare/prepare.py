@@ -32,7 +32,7 @@ from bessemer.prepare.ingest import Job, Task, as_number, in_order, ingest
 from bessemer.prepare.review import review_labels
 from bessemer.prepare.source import open_source
 from bessemer.prepare.splits import choose_splits
-from bessemer.prepare.staging import NO_LABEL, Staged
+from bessemer.prepare.staging import NO_LABEL, Staged, tell_repeats_apart
 from bessemer.runtime import SILENT, Progress, available_threads
 
 MAX_CLASSES = 10_000
@@ -78,6 +78,8 @@ def prepare(
     staging = out / "staging"
     staged = ingest(job, staging, SPLITS, lambda: tasks(job, selection), workers, progress, selection.total)
     check_quarantined(config, staged)
+    if kind.whole_rows and kind.repeats(len(staged), len(np.unique(staged.ids))):
+        tell_repeats_apart(staged)
     give_back()
     progress.note("looking for copies")
     about, chosen, labels = account(

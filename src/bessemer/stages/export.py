@@ -127,6 +127,7 @@ def write_model(context: Context, shipped: Shipped, dataset: Dataset) -> None:
         for source in (*own, *shared):
             shutil.copyfile(source, folder / source.name)
         (folder / PREPROCESS).write_text(about, encoding="utf-8")
+    dataset.kind.ship(context.out / ONNX, dataset.about["preprocess"], dataset.split("test").inputs)
 
 
 def preprocessing(context: Context, shipped: Shipped, dataset: Dataset) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,7 @@ class TextCleaner:
             raise value
         if isinstance(value, np.ndarray):
             raise Rejected("not text", "pixels")
+        assert not isinstance(value, Mapping)  # rows of a table are another kind's
         if isinstance(value, Path):
             value = _read(value)
         if len(value) > LARGEST:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import ColumnsConfig
+from bessemer.data.kind import Kind
 from bessemer.data.record import DOCUMENT, FILTERED, Raw, Rejected
 from bessemer.errors import DataError
 from bessemer.prepare.source.common import SPLIT_NAMES, as_label, is_inside
@@ -25,14 +27,14 @@ class Cells:
 
     columns: ColumnsConfig
     root: str
-    in_cells: bool  # a cell holds a sample itself, not the name of a file or its bytes
+    kind: Kind
     class_names: list[str] | None = None  # of labels that are stored as their numbers
 
     def raw(self, origin: str, place: str, row: Mapping[str, Any] | Rejected, folder: Path, split: str) -> Raw:
         """One row; `folder` is where its paths start, `split` that of its file ("" where there is none)."""
         if isinstance(row, Rejected):
             return Raw(origin, place, None, split, row)
-        value: Path | bytes | str | Rejected
+        value: Path | bytes | str | Mapping[str, Any] | Rejected
         try:
             split = self._split(row) or split
             value = self._value(row, folder)
@@ -61,9 +63,11 @@ class Cells:
             raise Rejected("unknown split", f"{name[:80]!r}; known are {', '.join(SPLIT_NAMES)}", FILTERED)
         return SPLIT_NAMES.get(name, "")
 
-    def _value(self, row: Mapping[str, Any], folder: Path) -> Path | bytes | str:
+    def _value(self, row: Mapping[str, Any], folder: Path) -> Path | bytes | str | Mapping[str, Any]:
         names = self.columns.values
-        if self.in_cells:
+        if self.kind.whole_rows:
+            return {name: row.get(name) for name in names or self.columns.others(row)}
+        if self.kind.in_cells:
             if len(names) == 1 and isinstance(row.get(names[0]), bytes):
                 return bytes(row[names[0]])  # in whatever encoding: cleaning finds out
             parts = [as_text(row.get(name)) for name in names]
@@ -112,11 +116,20 @@ def without_surrogates(text: str) -> str:
 
 def check_columns(file: Path | str, columns: ColumnsConfig, there: list[str]) -> list[str]:
     """The names of the columns that are read; DataError where one is missing."""
-    wanted = [*columns.values, columns.label, columns.split]
+    twice = [name for name, times in Counter(there).items() if times > 1]
+    if twice and (columns.takes_every or twice[0] in columns.values):
+        raise DataError(f"{file}: {there.count(twice[0])} columns are called {twice[0]!r}", "rename all but one")
+    values = columns.others(there) if columns.takes_every else columns.values
+    wanted = [*values, columns.label, columns.split]
     names = list(dict.fromkeys(name for name in wanted if name))
+    check_there(file, names, there)
+    return names
+
+
+def check_there(file: Path | str, names: list[str], there: list[str]) -> None:
+    """DataError where a column that is read is missing."""
     missing = [name for name in names if name not in there]
     if missing:
         listed = ", ".join(there[:40]) + (", ..." if len(there) > 40 else "")
         remedy = "correct data.columns, or data.path"
         raise DataError(f"{file}: no column {missing[0]!r}; its columns are {listed}", remedy)
-    return names

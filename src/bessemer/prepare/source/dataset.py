@@ -96,7 +96,7 @@ def open_dataset(config: SourceConfig) -> Source:
         there, features = describe(root / part.file)
         names = check_columns(root / part.file, config.columns, there)
     classes = class_names(features).get(config.columns.label or "")
-    cells = Cells(config.columns, os.path.realpath(root), find_kind(config.modality).in_cells, classes)
+    cells = Cells(config.columns, os.path.realpath(root), find_kind(config.modality), classes)
     return DatasetSource(str(root), parts, names, cells, classes)
 
 

@@ -45,7 +45,7 @@ def detect(path: Path) -> dict[str, Any]:
     if is_archive(path.name):
         return _class_folders(path, _kinds_inside(path))
     if suffix_of(path.name) in TABLE_SUFFIXES:
-        return {"source": "table", "path": str(path), "columns": guess_table(path)}
+        return {"source": "table", "path": str(path), **guess_table(path)}
     if path in idx_files(path.parent):
         return {"source": "idx", "path": str(path.parent)}
     raise DataError(f"{path}: not a kind of file that is known", KNOWN)
@@ -55,7 +55,7 @@ def _detect_folder(root: Path) -> dict[str, Any]:
     if idx_files(root):
         return {"source": "idx", "path": str(root)}
     if is_dataset(root):
-        return {"source": "dataset", "path": str(root), "columns": guess_dataset(root)}
+        return {"source": "dataset", "path": str(root), **guess_dataset(root)}
     kinds = _kinds_below(root)
     if (table := _table_of(root, kinds)) is not None:
         return table
@@ -68,17 +68,17 @@ def _table_of(root: Path, kinds: Counter[str]) -> dict[str, Any] | None:
     if any(kinds[name] for name in MEDIA):
         for path in tables:
             try:
-                columns = guess_table(path)
+                found = guess_table(path)
             except DataError:
                 continue  # a table of something else: the class folders are looked at next
-            if WRITTEN not in columns:
-                return {"source": "table", "path": str(path), "columns": columns}
+            if set(MEDIA) & set(found["columns"]):
+                return {"source": "table", "path": str(path), **found}
     elif tables or kinds["table"]:
         first = tables[0] if tables else next(path for path in _files(root) if _is_table(path))
         if 2 * kinds["table"] < kinds.total():
             return None
         whole = kinds["table"] > 1
-        return {"source": "table", "path": str(root if whole else first), "columns": guess_table(first)}
+        return {"source": "table", "path": str(root if whole else first), **guess_table(first)}
     return None
 
 

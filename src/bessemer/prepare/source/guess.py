@@ -21,6 +21,7 @@ from bessemer.prepare.source.dataset import describe, find_parts
 from bessemer.prepare.source.table import TEXT_ROWS
 
 LOOKED_AT = 4000  # rows
+PROSE = 2  # spaces of a cell of running text, on average
 LABELS = ("label", "labels", "class", "category", "target", "topic", "sentiment", "label_text", "class_name", "y")
 SPLITS = ("split", "part", "subset", "set", "fold", "partition")
 MEDIA = [name for name in kinds_with_column() if not KINDS[name].in_cells]
@@ -34,6 +35,7 @@ class Look:
 
     seen: int = 0
     letters: int = 0
+    spaces: int = 0
     distinct: set[str] = field(default_factory=set)
     kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MEDIA, 0))
     scalar: bool = True
@@ -51,8 +53,15 @@ class Look:
             return
         text = str(cell)
         self.letters += len(text)
+        self.spaces += text.strip().count(" ")
         if len(self.distinct) <= LOOKED_AT // 2:
             self.distinct.add(text[:200])
+
+    @property
+    def is_prose(self) -> bool:
+        """Whether its cells are texts: mostly different, of several words each."""
+        mostly = 2 * len(self.distinct) > min(self.seen, LOOKED_AT // 2)
+        return self.scalar and mostly and self.spaces >= PROSE * max(1, self.seen)
 
     @property
     def length(self) -> float:
@@ -64,8 +73,8 @@ class Look:
         return self.seen > 0 and 2 * self.kinds[kind] > self.seen
 
 
-def guess_table(path: Path) -> dict[str, str]:
-    """`data.columns` of one table; raises DataError where they cannot be told."""
+def guess_table(path: Path) -> dict[str, Any]:
+    """Kind and `data.columns` of one table; raises DataError where they cannot be told."""
     table = open_file(path)
     if isinstance(table, DelimitedTable):
         check_header(path, table.columns)
@@ -74,8 +83,8 @@ def guess_table(path: Path) -> dict[str, str]:
     return guess_columns(path, rows, path.parent, known)
 
 
-def guess_dataset(root: Path) -> dict[str, str]:
-    """`data.columns` of a data set saved by Hugging Face `datasets`."""
+def guess_dataset(root: Path) -> dict[str, Any]:
+    """Kind and `data.columns` of a data set saved by Hugging Face `datasets`."""
     import pyarrow as pa
 
     part = find_parts(root)[0]
@@ -89,20 +98,25 @@ def guess_dataset(root: Path) -> dict[str, str]:
 
 def guess_columns(
     path: Path, rows: Iterable[Mapping[str, Any] | Rejected], folder: Path, known: Mapping[str, list[str]]
-) -> dict[str, str]:
-    """Columns of rows; `known` are the columns that say themselves that they are labels."""
+) -> dict[str, Any]:
+    """Kind and columns of rows; `known` are the columns that say themselves that they are labels."""
+    read = [row for row in islice(rows, LOOKED_AT) if not isinstance(row, Rejected)]
     looks: dict[str, Look] = {}
-    for row in islice(rows, LOOKED_AT):
-        if not isinstance(row, Rejected):
-            for name, cell in row.items():
-                looks.setdefault(name, Look()).add(cell, folder)
+    for row in read:
+        for name, cell in row.items():
+            looks.setdefault(name, Look()).add(cell, folder)
     if not looks:
         raise DataError(f"{path}: no readable row in it", "check the file")
     split = _split(looks)
     value = {name: look for name, look in looks.items() if name != split}
+    if not any(look.is_media(kind) or look.is_prose for look in value.values() for kind in MEDIA):
+        for name, whole in KINDS.items():
+            found = whole.columns_of([{key: row.get(key) for key in value} for row in read])
+            if found is not None:
+                return {"kind": name, "columns": found | ({"split": split} if split else {})}
     kind, column = _value(path, value, known)
     label = _label(path, {name: look for name, look in value.items() if name != column}, known)
-    return {kind: column, "label": label} | ({"split": split} if split else {})
+    return {"columns": {kind: column, "label": label} | ({"split": split} if split else {})}
 
 
 def check_header(path: Path, columns: list[str]) -> None:

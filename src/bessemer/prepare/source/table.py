@@ -14,7 +14,7 @@ from bessemer.data.files.table import OPENERS, TABLE_SUFFIXES, Table, open_file
 from bessemer.data.kinds import find_kind
 from bessemer.data.record import Raw, Source
 from bessemer.errors import DataError
-from bessemer.prepare.source.cells import Cells, check_columns
+from bessemer.prepare.source.cells import Cells, check_columns, check_there
 from bessemer.prepare.source.common import (
     existing,
     is_skipped,
@@ -42,7 +42,7 @@ class TableSource:
 
     def tasks(self) -> Iterator[TableTask]:
         """Pieces of the files, each from a place that can be jumped to."""
-        rows = TEXT_ROWS if self.cells.in_cells else FILE_ROWS
+        rows = TEXT_ROWS if self.cells.kind.in_cells else FILE_ROWS
         for index, table in enumerate(self.tables):
             for piece in table.tasks(rows, TASK_BYTES):
                 yield index, piece
@@ -66,9 +66,11 @@ def open_table(config: SourceConfig) -> Source:
         raise DataError(f"{path}: no table in it{found}", f"it needs files with {', '.join(TABLE_SUFFIXES)}")
     tables = [open_file(file) for file in files]
     names = [check_columns(table.path, config.columns, table.columns) for table in tables]
+    for table in tables:  # those of the first one, where its columns are all taken
+        check_there(table.path, names[0], table.columns)
     root = path if path.is_dir() else path.parent
     classes = _classes(tables, config.columns)
-    cells = Cells(config.columns, os.path.realpath(root), find_kind(config.modality).in_cells, classes)
+    cells = Cells(config.columns, os.path.realpath(root), find_kind(config.modality), classes)
     origins = [printable(file.relative_to(root).as_posix()) for file in files]
     return TableSource(tables, origins, _splits(origins), names[0], cells, classes, ignored)
 
