@@ -5,11 +5,12 @@ from __future__ import annotations
 from bessemer.data.audio import AUDIO
 from bessemer.data.image import IMAGE
 from bessemer.data.kind import Kind
+from bessemer.data.table import TABLE
 from bessemer.data.text import TEXT
 from bessemer.dotted import find_named
 
 # Files are recognized by the first that knows them: text, which any bytes may be, comes last.
-KINDS: dict[str, Kind] = {"image": IMAGE, "audio": AUDIO, "text": TEXT}
+KINDS: dict[str, Kind] = {"image": IMAGE, "audio": AUDIO, "text": TEXT, "table": TABLE}
 
 
 def find_kind(name: str) -> Kind:

@@ -25,6 +25,7 @@ MODELS: dict[str, str] = {
     "encoder": "bessemer.model.encoder",
     "sound": "bessemer.model.sound",
     "gpt": "bessemer.model.gpt",
+    "mlp": "bessemer.model.mlp",
 }
 REMEDY = f"known: {', '.join(MODELS)}, or the dotted path of a torch module's class or of a Model"
 

@@ -1,0 +1,105 @@
+"""A first recipe for tables: columns as they were found, and a network and epochs that suit so many rows."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bessemer.data.starter import TEST, VALIDATION, Plan, allowed_drop, data_section
+
+VIEWS = 6_000_000  # rows that are trained on in a few minutes
+LEAST_STEPS = 1500
+MANY = 200  # columns of numbers: too many for waves
+NOTED = 12  # columns of which something is said
+WIDTH = 116
+
+
+def table_recipe(plan: Plan, out: Path) -> str:
+    """The recipe for a table as commented YAML."""
+    settings, numbers = plan.settled["settings"], plan.numbers
+    trained_on = plan.rows * (1 - TEST) * (1 - VALIDATION)
+    batch = int(np.clip(2 ** round(np.log2(max(1.0, trained_on / 100))), 16, 256))
+    epochs = int(np.clip(VIEWS / trained_on, 4, 200))
+    epochs = max(4, min(epochs, -(-40_000 * batch // int(trained_on))))
+    epochs = max(epochs, -(-LEAST_STEPS * batch // int(trained_on)))
+    return f"""\
+# {plan.rows:,} rows {plan.targets}, told from {plan.data["columns"]["label"]!r} by {_told(settings)}.
+{_notes(plan)}\
+# Run it with: bessemer run {out.name}
+# Every key and its meaning: bessemer schema. Try changes with --set, for example --set train.epochs=5.
+name: {json.dumps(plan.name)}
+{"task: regress # the number itself is told; classify tells classes apart" if numbers else "task: classify"}
+seed: 0
+data:
+{data_section(plan)}\
+  settings: # what each column holds; what is not named is left alone
+{_columns(settings)}\
+model:
+  name: mlp
+  widths: [192, 192, 192]
+  residual: true # false: plain layers, as in a perceptron
+  waves: {16 if len(settings["numbers"]) <= MANY else 0} # frequencies at which each number is also seen; 0 is off
+  dropout: 0.1
+train:
+  epochs: {epochs} # more is better up to a point; look at the learning curve in the report
+  batch_size: {batch}
+  optimizer: {{name: adamw, learning_rate: 0.002, weight_decay: 0.02}}
+  schedule: {{name: cosine, warmup: 0.05}}
+  ema: 0.99
+{_compress(plan, batch, max(2, epochs // 4), bool(numbers))}"""
+
+
+def _told(settings: dict[str, object]) -> str:
+    from bessemer.data.table import columns_told
+
+    return columns_told(settings)
+
+
+def _notes(plan: Plan) -> str:
+    notes = plan.settled["notes"]
+    lines = [f"# Column {name!r} {note}." for name, note in list(notes.items())[:NOTED]]
+    if len(notes) > NOTED:
+        lines.append(f"# Something is to be said of {len(notes) - NOTED} more columns; see the report.")
+    return "".join(f"{' '.join(line.split())[:WIDTH]}\n" for line in lines)
+
+
+def _columns(settings: dict[str, object]) -> str:
+    lines = []
+    for key, value in settings.items():
+        if value and isinstance(value, list):
+            lines.append(f"    {key}: {_flow(value)}")
+        elif value and isinstance(value, dict):
+            pairs = ", ".join(f"{_quoted(name)}: {_quoted(one)}" for name, one in value.items())
+            lines.append(f"    {key}: {{{pairs}}}")
+    return "\n".join(lines) + "\n"
+
+
+def _flow(names: Sequence[str]) -> str:
+    text = "[" + ", ".join(map(_quoted, names)) + "]"
+    return textwrap.fill(text, WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
+
+
+def _quoted(name: str) -> str:
+    plain = name.replace("_", "a").isalnum() and name.isascii() and not name[0].isdigit()
+    reserved = name.lower() in {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
+    return name if plain and not reserved else json.dumps(name, ensure_ascii=False)
+
+
+def _compress(plan: Plan, batch: int, epochs: int, numbers: bool) -> str:
+    drop = "3%" if numbers else f"{allowed_drop(plan.rows):g}"
+    said = "of the error that may be added" if numbers else "accuracy that may be lost"
+    return f"""\
+compress:
+  contract: # what the shipped file must hold against the parent; a run that can't, refuses
+    max_drop: {drop} # {said}
+    min_shrink: 1.5
+  ladder: [1, 0.75, 0.5] # shares of the channels kept, from gentle to harsh
+  train:
+    epochs: {epochs}
+    batch_size: {batch}
+    optimizer: {{name: adamw, learning_rate: 0.001}}
+"""
