@@ -21,7 +21,8 @@ from bessemer.prepare.source.dataset import describe, find_parts
 from bessemer.prepare.source.table import TEXT_ROWS
 
 LOOKED_AT = 4000  # rows
-PROSE = 2  # spaces of a cell of running text, on average
+LONG = 60  # characters of a cell that is a text for sure, on average
+BESIDE = 4  # other columns that make a table of one with short texts
 LABELS = ("label", "labels", "class", "category", "target", "topic", "sentiment", "label_text", "class_name", "y")
 SPLITS = ("split", "part", "subset", "set", "fold", "partition")
 MEDIA = [name for name in kinds_with_column() if not KINDS[name].in_cells]
@@ -59,9 +60,9 @@ class Look:
 
     @property
     def is_prose(self) -> bool:
-        """Whether its cells are texts: mostly different, of several words each."""
+        """Whether its cells are texts, or names: mostly different, of two words or more."""
         mostly = 2 * len(self.distinct) > min(self.seen, LOOKED_AT // 2)
-        return self.scalar and mostly and self.spaces >= PROSE * max(1, self.seen)
+        return self.scalar and mostly and self.spaces >= max(1, self.seen)
 
     @property
     def length(self) -> float:
@@ -109,7 +110,7 @@ def guess_columns(
         raise DataError(f"{path}: no readable row in it", "check the file")
     split = _split(looks)
     value = {name: look for name, look in looks.items() if name != split}
-    if not any(look.is_media(kind) or look.is_prose for look in value.values() for kind in MEDIA):
+    if not _holds_files_or_texts(value):
         for name, whole in KINDS.items():
             found = whole.columns_of([{key: row.get(key) for key in value} for row in read])
             if found is not None:
@@ -117,6 +118,14 @@ def guess_columns(
     kind, column = _value(path, value, known)
     label = _label(path, {name: look for name, look in value.items() if name != column}, known)
     return {"columns": {kind: column, "label": label} | ({"split": split} if split else {})}
+
+
+def _holds_files_or_texts(looks: Mapping[str, Look]) -> bool:
+    """Whether some column is what a sample is, and the others only go with it."""
+    if any(look.is_media(kind) for look in looks.values() for kind in MEDIA):
+        return True
+    texts = [look for look in looks.values() if look.is_prose]
+    return any(look.length >= LONG for look in texts) or (bool(texts) and len(looks) - len(texts) < BESIDE)
 
 
 def check_header(path: Path, columns: list[str]) -> None:
