@@ -10,9 +10,11 @@ from typing import Any
 
 WORDS = "na n/a nan null none nil nat missing unknown <na> #n/a #na #null! ? - -- ."  # for nothing known
 MISSING = frozenset(WORDS.split(" ")) | {""}
-GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")  # 1,234,567.8
+GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")  # 1,234,567.8
 GAPS = str.maketrans("", "", " \u00a0\u202f'’")  # between thousands
-MEASURED = re.compile(r"([^\d+.,-]*)([+-]?[\d.,'’\u00a0\u202f ]*\d(?:[eE][+-]?\d+)?)\s*([^\d]*)")
+MEASURED = re.compile(  # $ 1,200 or 12.5 kg: a sign or three capitals in front, a short word behind
+    r"([^\w\s+.,-]{1,2}|[A-Z]{3})?\s*([+-]?[\d.,'’\u00a0\u202f ]*\d(?:[eE][+-]?\d+)?)\s*([^\d\s]{1,8})?"
+)
 ISO = "iso"
 FORMS = (ISO, "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y", "%Y%m%d")
 CLOCKS = ("", " %H:%M", " %H:%M:%S")
@@ -57,7 +59,7 @@ def as_number(cell: Any, form: Number) -> float:
 
 def unit_of(found: re.Match[str]) -> str:
     """What stands before or behind a number: kg, $, %."""
-    return (found[1] + found[3]).strip()
+    return (found[1] or "") + (found[3] or "")
 
 
 def written(text: str, comma: bool) -> float:

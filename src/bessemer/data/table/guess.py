@@ -9,7 +9,6 @@ from typing import Any
 
 from bessemer.data.table.cells import (
     FORMS,
-    GROUPED,
     ISO,
     MEASURED,
     Number,
@@ -41,8 +40,9 @@ class Look:
     missing: int = 0
     odd: int = 0  # lists, objects, bytes
     numbers: int = 0  # as float reads them, or with points and commas between thousands
-    commas: int = 0  # with a decimal comma, or a single comma that may be one
-    sure_commas: int = 0  # that cannot be anything else
+    points: int = 0  # of these, with a decimal point
+    commas: int = 0  # of these, with a single comma that may be a decimal one
+    sure_commas: int = 0  # not of these: with a comma that can be nothing else
     whole: int = 0
     low: float = 0.0
     high: float = 0.0
@@ -81,7 +81,9 @@ class Look:
                 self._written(found)
             return
         self._counted(number)
-        if isinstance(cell, str) and GROUPED.fullmatch(cell.strip()) and cell.count(",") == 1 and "." not in cell:
+        if not isinstance(cell, str) or "." in cell:
+            self.points += 1
+        elif cell.count(",") == 1:
             self.commas += 1  # 1,234 may be 1234 or 1.234
 
     def _written(self, found: Any) -> None:
@@ -89,7 +91,6 @@ class Look:
         if unit:
             self.units[unit] += 1
         elif text.count(",") == 1 and text.rfind(".") < text.rfind(","):
-            self.commas += 1
             self.sure_commas += 1
 
     def _counted(self, number: float) -> None:
@@ -135,10 +136,10 @@ def guess(look: Look) -> Guess:
     if different < 2:
         return Guess("", f"always says {next(iter(look.distinct))[:40]!r}")
     share = look.seen * MOSTLY
-    if look.numbers + look.infinite >= share and not (look.sure_commas and look.commas >= look.numbers):
-        return _number(look)
-    if look.commas >= share and look.sure_commas:
+    if look.sure_commas and not look.points and look.numbers + look.sure_commas >= share:
         return Guess("number", "has decimal commas", Number(comma=True))
+    if look.numbers + look.infinite >= share:
+        return _number(look)
     if look.units.total() >= share:
         return _measured(look)
     form, dates = max(look.dates.items(), key=lambda one: one[1], default=(ISO, 0))
@@ -158,7 +159,7 @@ def _number(look: Look) -> Guess:
         notes.append(f"{look.infinite} infinite, taken as missing")
     if strange := look.seen - look.numbers - look.infinite:
         notes.append(f"{strange} of {look.seen} cells are no numbers, taken as missing")
-    if look.commas and not look.sure_commas:
+    if look.commas:
         notes.append("1,234 is read as 1234; add it to decimal_comma if it means 1.234")
     return Guess("number", "; ".join(notes))
 
