@@ -398,3 +398,21 @@ def test_the_json_schema_is_plain_json_with_every_key():
     assert keys == set(all_keys(Recipe))
     assert {"name", "data.split.test", "train.optimizer.learning_rate", "compress.train.epochs"} <= keys
     assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        (
+            "{text: t, label: [a, b]}",
+            "names 2 columns, and task classify takes one label a sample; name one of them",
+        ),
+        (
+            "{text: t, label: a, decimal: ','}",
+            "task classify has no numbers as labels; remove data.columns.decimal",
+        ),
+    ],
+)
+def test_numbers_as_labels_are_refused_where_a_task_has_classes(columns: str, problem: str) -> None:
+    with pytest.raises(RecipeError, match=problem):
+        build(Recipe, parse_yaml(f"name: r\ndata: {{source: table, path: x.csv, columns: {columns}}}\n", "r.yaml"))

@@ -94,7 +94,20 @@ def check_task(recipe: Recipe) -> None:
             f"task {recipe.task} needs {' or '.join(task.kinds)}, and this is {modality}; set task to classify"
         )
     check_model(recipe.model.name, recipe.task, modality)
+    check_labels(recipe)
     task.check(recipe)
+
+
+def check_labels(recipe: Recipe) -> None:
+    """Refuse several label columns, or a way to write numbers, where the task has no numbers."""
+    if find_task(recipe.task).has_numbers:
+        return
+    for columns in (source.columns for source in recipe.data.sources if source.columns):
+        if len(columns.labels) > 1:
+            problem = f"data.columns.label names {len(columns.labels)} columns"
+            raise ValueError(f"{problem}, and task {recipe.task} takes one label a sample; name one of them")
+        if columns.decimal is not None:
+            raise ValueError(f"task {recipe.task} has no numbers as labels; remove data.columns.decimal")
 
 
 def check_model(name: str, task: str, kind: str) -> None:

@@ -55,7 +55,7 @@ def test_labels_are_kept_as_numbers(finished: Run) -> None:
     samples = Dataset(folder).samples
     assert samples.labels.dtype == np.float32
     assert samples.labels == pytest.approx(amount(np.asarray(samples.inputs[:])), abs=1e-3)
-    assert finished.report["data"]["quarantined"] == {"label is no number": 1}
+    assert finished.report["data"]["quarantined"] == {"amount is no number": 1}
 
 
 def test_it_learns_and_the_file_says_the_same_numbers(finished: Run) -> None:

@@ -46,8 +46,25 @@ class ColumnsConfig(Config):
     value: str | list[str] | None = Field(
         None, description="column or columns of what data.kind reads; '*' is all but label and split"
     )
-    label: str | None = Field("label", description="column of the class; not read for task: language")
+    label: str | list[str] | None = Field(
+        "label",
+        description="column of the class or number, or several columns of numbers; not read for task: language",
+    )
+    decimal: Literal[".", ","] | None = Field(
+        None,
+        description="decimal mark of numbers in label columns, where cells such as 1,234 can be read in two ways",
+    )
     split: str | None = Field(None, description="column that says train, validation or test")
+
+    @property
+    def labels(self) -> list[str]:
+        """The columns of the label; none where no label is read."""
+        return [self.label] if isinstance(self.label, str) else list(self.label or [])
+
+    @property
+    def class_label(self) -> str | None:
+        """The one column of the label; None where there are none or several."""
+        return self.labels[0] if len(self.labels) == 1 else None
 
     @property
     def modality(self) -> str | None:
@@ -67,7 +84,7 @@ class ColumnsConfig(Config):
 
     def others(self, there: Iterable[str]) -> list[str]:
         """The columns of `there` but label and split."""
-        return [name for name in there if name not in (self.label, self.split)]
+        return [name for name in there if name not in (*self.labels, self.split)]
 
     @model_validator(mode="after")
     def _one_value(self) -> ColumnsConfig:
@@ -75,6 +92,17 @@ class ColumnsConfig(Config):
         if sum(bool(getattr(self, name)) for name in (*kinds, "value")) != 1:
             named = ", ".join(f"columns.{name}" for name in kinds)
             raise ValueError(f"name exactly one of {named}, or columns.value with data.kind")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_no_inputs(self) -> ColumnsConfig:
+        if self.label == [] or len(set(self.labels)) < len(self.labels):
+            raise ValueError("columns.label names each column once, and at least one")
+        known = sorted(set(self.labels) & set(self.values))
+        if known:
+            raise ValueError(
+                f"columns.label names {known[0]!r}, which is an input too; remove it from one of them"
+            )
         return self
 
 
@@ -206,6 +234,10 @@ class DataConfig(ImageConfig, SourceConfig):
         kinds = {source.modality for source in self.sources}
         if len(kinds) > 1:
             raise ValueError(f"data.also mixes {' and '.join(sorted(kinds))}; all sources must be of one kind")
+        counts = [max(1, len(source.columns.labels)) if source.columns else 1 for source in self.sources]
+        if len(set(counts)) > 1:
+            told = " and ".join(map(str, counts))
+            raise ValueError(f"data.also: sources have {told} label columns; name as many in each source")
         try:
             checked = find_kind(self.modality).Settings.model_validate(self.settings)
         except ValidationError as error:

@@ -34,7 +34,10 @@ from bessemer.draws import U64, mix
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs (B, ...) as the model takes them, targets float (B, K), labels int64 or numbers float32 (B,), ids."""
+    """Inputs (B, ...) as the model takes them, targets, ids.
+
+    Targets are labels int64 (B,), shares of classes float (B, K), or numbers float32 (B,) or, of several, (B, K).
+    """
 
     inputs: torch.Tensor
     targets: torch.Tensor
@@ -53,9 +56,9 @@ class Batch:
 class Samples:
     """Labelled samples: inputs by position, labels (N,), ids uint64 (N,), and of which source each is.
 
-    Labels are int64, float32 where they are numbers; for language they are rows of targets (N, T). Inputs are an
-    array (N, ...) or rows on disk: images uint8 (H, W, C), clips int16 (T,), or tokens int32, which are padded
-    with zeros to the longest of those that are read together.
+    Labels are int64, float32 where they are numbers, (N, K) of several; for language they are rows of targets
+    (N, T). Inputs are an array (N, ...) or rows on disk: images uint8 (H, W, C), clips int16 (T,), or tokens
+    int32, which are padded with zeros to the longest of those that are read together.
     """
 
     inputs: Rows

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,21 @@ from numpy.typing import NDArray
 
 from bessemer.data.record import FILTERED, Clean, Cleaner, Raw, Rejected, Source
 from bessemer.errors import DataError
+from bessemer.prepare.numbers import Numbers
 from bessemer.prepare.staging import Done, Staged, Stager
 from bessemer.runtime import Progress
 
 FEW_TASKS = 3  # fewer are done in this process: starting others takes longer
 SHOWN_BYTES = 1 << 20  # of a quarantined row's value that is kept
-LARGEST = float(np.finfo(np.float32).max)  # number that can be a target
 
 
 class Job:
-    """What a worker process knows: the sources, the cleaner, and whether labels are numbers."""
+    """What a worker process knows: the sources, the cleaner, and how labels of each source are read as numbers.
 
-    def __init__(self, sources: Sequence[Source], cleaner: Cleaner, numbers: bool = False) -> None:
+    `numbers` is empty where labels are none.
+    """
+
+    def __init__(self, sources: Sequence[Source], cleaner: Cleaner, numbers: Sequence[Numbers] = ()) -> None:
         self.sources = sources
         self.cleaner = cleaner
         self.numbers = numbers
@@ -64,29 +67,20 @@ class Job:
         done = Done()
         for raw in self.rows(number, task, wanted):
             try:
-                for one in self._samples(raw):
+                raw = self._labelled(number, raw)
+                for one in self.cleaner.clean(raw):
                     add_sample(done, number, raw, one)
             except Rejected as fate:
                 add_sample(done, number, raw, fate)
         return done
 
-    def _samples(self, raw: Raw) -> Iterator[Clean | Rejected]:
+    def _labelled(self, number: int, raw: Raw) -> Raw:
+        """The row, its label in the one form that numbers are kept in; raises Rejected where it cannot be used."""
         if isinstance(raw.value, Rejected):
             raise raw.value
         if raw.label is None:
             raise Rejected("no label", kind=FILTERED)
-        if self.numbers and math.isnan(as_number(raw.label)):
-            raise Rejected("label is no number", raw.label[:80], FILTERED)
-        yield from self.cleaner.clean(raw)
-
-
-def as_number(label: str) -> float:
-    """The number that a label says; not a number where it says none that float32 holds."""
-    try:
-        number = float(label)
-    except ValueError:
-        return math.nan
-    return number if abs(number) <= LARGEST else math.nan
+        return replace(raw, label=self.numbers[number].canonical(raw.label)) if self.numbers else raw
 
 
 def add_sample(done: Done, number: int, raw: Raw, one: Clean | Rejected) -> None:

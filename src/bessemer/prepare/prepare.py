@@ -28,7 +28,8 @@ from bessemer.draws import mix
 from bessemer.errors import DataError
 from bessemer.prepare.accounts import Fates, settle, write_quarantine, write_rows
 from bessemer.prepare.chosen import Chosen
-from bessemer.prepare.ingest import Job, Task, as_number, in_order, ingest
+from bessemer.prepare.ingest import Job, Task, in_order, ingest
+from bessemer.prepare.numbers import check_numbers, describe_numbers, distinct_numbers, numbers_in, numbers_of
 from bessemer.prepare.review import review_labels
 from bessemer.prepare.source import open_source
 from bessemer.prepare.splits import choose_splits
@@ -62,12 +63,13 @@ def prepare(
     """Read the sources, write the prepared data set into `out`, and return what `dataset.json` says.
 
     The result does not depend on `workers`, the number of processes. With `labelled=False` rows are documents and
-    need no label; with `numbers=True` labels are numbers, kept as float32, and all rows stand in one class.
-    `finish` stores what is kept in another way than the kind of data does. Raises DataError where the data is
-    missing, broken beyond `max_quarantined`, or too small to split.
+    need no label; with `numbers=True` labels are numbers, kept as float32 (N,) or, of several columns, (N, K), and
+    all rows stand in one class. `finish` stores what is kept in another way than the kind of data does. Raises
+    DataError where the data is missing, broken beyond `max_quarantined`, or too small to split.
     """
     workers, kind = workers or available_threads(), find_kind(config.modality)
-    job = Job([open_source(one, labelled) for one in config.sources], kind.cleaner(config), numbers)
+    read = numbers_in(config) if numbers else []
+    job = Job([open_source(one, labelled) for one in config.sources], kind.cleaner(config), read)
     refuse_empty_folders(config, job)
     selection = choose_rows(job, config, seed, workers)
     if job.cleaner.needs_survey:
@@ -77,6 +79,7 @@ def prepare(
         give_back()
     staging = out / "staging"
     staged = ingest(job, staging, SPLITS, lambda: tasks(job, selection), workers, progress, selection.total)
+    check_numbers(config, job.numbers, staged)
     check_quarantined(config, staged)
     if kind.whole_rows and kind.repeats(len(staged), len(np.unique(staged.ids))):
         tell_repeats_apart(staged)
@@ -110,16 +113,19 @@ def account(
     Raises DataError where there are fewer than `least` classes.
     """
     classes, labels = (one_class if job.numbers else name_classes)(job, staged, least)
-    said = distinct_numbers(staged) if job.numbers else (classes, labels)
+    names = job.numbers[0].names if job.numbers else ()
+    said = distinct_numbers(staged, len(names)) if names else (classes, labels)
     fates = settle(config, staged, labels, said, job.cleaner.settled)
     classes, labels = without_rare(classes, labels, fates, least)
     chosen = Chosen(staged, fates.kept, choose_splits(config.split, staged, fates.kept, labels, seed))
     check_splits(classes, labels, fates, chosen.split)
     kept = labels[chosen.rows]
     about = describe(config, job, staged, classes, kept, fates, chosen)
-    targets = numbers_of(staged)[chosen.rows] if job.numbers else kept.astype(np.int64)
-    if job.numbers:
-        about["numbers"] = histogram(targets)
+    targets: NDArray[Any] = kept.astype(np.int64)
+    if names:
+        targets = numbers_of(staged, len(names))[chosen.rows]
+        about["numbers"] = describe_numbers(names, targets, chosen.train)
+        targets = targets[:, 0] if len(names) == 1 else targets
     np.save(out / "labels.npy", targets)
     np.save(out / "ids.npy", staged.ids[chosen.rows])
     np.save(out / "split.npy", chosen.split)
@@ -192,18 +198,6 @@ def name_classes(job: Job, staged: Staged, least: int = 2) -> tuple[list[str], N
 def one_class(job: Job, staged: Staged, least: int = 1) -> tuple[list[str], NDArray[np.int32]]:
     """The same where labels are numbers: one class of all rows that have one."""
     return [NUMBER], np.where(staged.labels == NO_LABEL, NO_LABEL, 0).astype(np.int32)
-
-
-def numbers_of(staged: Staged) -> NDArray[np.float32]:
-    """For each row the number that its label says (N,), not a number where it says none."""
-    return np.array([*map(as_number, staged.names), np.nan], np.float32)[staged.labels]
-
-
-def distinct_numbers(staged: Staged) -> tuple[list[str], NDArray[np.int32]]:
-    """The different numbers that labels say, and for each row the place of its own, NO_LABEL where it has none."""
-    found, codes = np.unique(numbers_of(staged), return_inverse=True)
-    known = ~np.isnan(found)
-    return [str(number) for number in found[known]], np.where(known[codes], codes, NO_LABEL).astype(np.int32)
 
 
 def without_rare(

@@ -98,6 +98,7 @@ class Staged:
     names: list[str]
     rows: int
     reasons: Counter[str]
+    examples: dict[str, str]  # the detail of the first row of each reason
     broken: int
     first_broken: str
     repairs: Counter[str]
@@ -156,6 +157,7 @@ class Stager:
         self.names: dict[str, int] = {}
         self.rows = self.bytes = 0
         self.reasons: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
         self.repairs: Counter[str] = Counter()
         self.broken = 0
         self.first_broken = ""
@@ -215,6 +217,7 @@ class Stager:
         for value in done.values:
             origin, place, _, reason, detail, kind, shown = value
             self.reasons[reason] += 1
+            self.examples.setdefault(reason, detail)
             if kind == BROKEN:
                 self.broken += 1
                 name = ", ".join(filter(None, (origin, place)))
@@ -234,6 +237,7 @@ class Stager:
             names=list(self.names),
             rows=self.rows,
             reasons=self.reasons,
+            examples=self.examples,
             broken=self.broken,
             first_broken=self.first_broken,
             repairs=self.repairs,

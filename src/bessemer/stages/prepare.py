@@ -70,9 +70,12 @@ def some_samples(context: Context, dataset: Dataset) -> list[dict[str, Any]]:
     train, places = dataset.split("train"), dataset.positions("train")
     classes = dataset.about["classes"]
     chosen = take_count(train.labels, train.ids, SHOWN_SAMPLES, context.recipe.seed)
-    chosen = chosen[np.argsort(train.labels[chosen], kind="stable")]
-    numbers = context.task.has_numbers
-    told = [f"{one:g}" if numbers else classes[int(one)] for one in train.labels[chosen].tolist()]
+    first = train.labels.reshape(len(train), -1)[:, 0]
+    chosen = chosen[np.argsort(first[chosen], kind="stable")]
+    if context.task.has_numbers:
+        told = [", ".join(f"{one:g}" for one in np.atleast_1d(row)) for row in train.labels[chosen]]
+    else:
+        told = [classes[int(one)] for one in train.labels[chosen].tolist()]
     return [{**dataset.show(int(places[i])), "label": label} for i, label in zip(chosen, told, strict=True)]
 
 

@@ -118,7 +118,7 @@ class Task:
     kinds: tuple[str, ...] | None = None  # of data that it takes; None takes all
     head: str = "classes"  # what a network must give; models say which heads they can carry
     labelled = True  # rows without a label are set aside, and classes are counted, split and checked
-    has_numbers = False  # labels are numbers: kept as float32, and not counted, split or checked as classes
+    has_numbers = False  # labels are numbers, one or several: kept as float32, and not taken for classes
     has_windows = False  # samples are windows of running text
     sample = "sample"  # what one row of a batch is, in words
     batch = 64  # samples that are timed at once where no contract says otherwise
@@ -154,7 +154,9 @@ class Task:
 
     def head_arguments(self, about: Mapping[str, Any]) -> dict[str, Any]:
         """What a builder must know of the head, from what `dataset.json` says."""
-        return {"classes": len(about["classes"])} if self.head == "classes" else {}
+        if self.head != "classes":
+            return {}
+        return {"classes": len(about["numbers"] if self.has_numbers else about["classes"])}
 
     def samples(self, dataset: Dataset, split: str, network: nn.Module) -> Samples:
         """The samples of a split as this network takes them."""
@@ -230,7 +232,11 @@ class Task:
         if not self.labelled:
             return []
         if self.has_numbers:
-            return [Histogram(about["numbers"]["edges"], about["numbers"]["counts"], "Targets")]
+            named = [f"Targets: {one['name']}" for one in about["numbers"]]
+            return [
+                Histogram(one["edges"], one["counts"], title)
+                for title, one in zip(named, about["numbers"], strict=True)
+            ]
         label = "Samples of each class"
         return [Bars(about["classes"], about["class_counts"], label=label, caption=balance(about))]
 

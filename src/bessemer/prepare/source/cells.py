@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -40,8 +41,15 @@ class Cells:
             value = self._value(row, folder)
         except Rejected as problem:
             value = problem
-        label = self.label(row.get(self.columns.label)) if self.columns.label else DOCUMENT
-        return Raw(origin, place, label, split, value)
+        return Raw(origin, place, self._joint(row), split, value)
+
+    def _joint(self, row: Mapping[str, Any]) -> str | None:
+        """The label; of several columns a JSON array of their texts, null where a cell says nothing."""
+        names = self.columns.labels
+        texts = [self.label(row.get(name)) for name in names]
+        if len(names) < 2:
+            return texts[0] if names else DOCUMENT
+        return None if all(text is None for text in texts) else json.dumps(texts, ensure_ascii=False)
 
     def label(self, value: Any) -> str | None:
         """A class name: numbers as text (1.0 is "1"), None where the cell says nothing."""
@@ -53,7 +61,10 @@ class Cells:
         text = text.strip()
         if value is None or text.lower() in NO_LABEL:
             return None
-        text = text.split(".")[0] if WHOLE_NUMBER.fullmatch(text) else text
+        if self.columns.decimal == ",":  # what is stored as a number is written as the texts are
+            text = text.replace(".", ",") if isinstance(value, float) else text
+        elif WHOLE_NUMBER.fullmatch(text):
+            text = text.split(".")[0]
         return as_label(without_surrogates(text))
 
     def _split(self, row: Mapping[str, Any]) -> str:
@@ -120,7 +131,7 @@ def check_columns(file: Path | str, columns: ColumnsConfig, there: list[str]) ->
     if twice and (columns.takes_every or twice[0] in columns.values):
         raise DataError(f"{file}: {there.count(twice[0])} columns are called {twice[0]!r}", "rename all but one")
     values = columns.others(there) if columns.takes_every else columns.values
-    wanted = [*values, columns.label, columns.split]
+    wanted = [*values, *columns.labels, columns.split]
     names = list(dict.fromkeys(name for name in wanted if name))
     check_there(file, names, there)
     return names

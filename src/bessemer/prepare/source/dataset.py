@@ -95,7 +95,7 @@ def open_dataset(config: SourceConfig) -> Source:
     for part in parts:
         there, features = describe(root / part.file)
         names = check_columns(root / part.file, config.columns, there)
-    classes = class_names(features).get(config.columns.label or "")
+    classes = class_names(features).get(config.columns.class_label or "")
     cells = Cells(config.columns, os.path.realpath(root), find_kind(config.modality), classes)
     return DatasetSource(str(root), parts, names, cells, classes)
 

@@ -104,6 +104,7 @@ def _splits(origins: list[str]) -> list[str]:
 def _classes(tables: list[Table], columns: ColumnsConfig) -> list[str] | None:
     """Class names that the files themselves give to the label's numbers, where all give the same."""
     named = [
-        table.class_names.get(columns.label or "") if isinstance(table, ParquetTable) else None for table in tables
+        table.class_names.get(columns.class_label or "") if isinstance(table, ParquetTable) else None
+        for table in tables
     ]
     return named[0] if all(names == named[0] for names in named) else None
