@@ -21,7 +21,7 @@ from bessemer.parallel.data import process_group
 from bessemer.parallel.launch import launch
 from bessemer.runtime import Progress, Runtime
 from bessemer.task import find_task
-from bessemer.task.task import LessonSettings
+from bessemer.task.task import LessonSettings, Objective
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import fit
 from bessemer.train.methods import Method
@@ -104,7 +104,7 @@ def train(job: FitJob, runtime: Runtime, progress: Progress) -> None:
             lesson.objective,
             lesson.batches,
             config,
-            methods=_teaching(job, model),
+            methods=_teaching(job, model, lesson.objective),
             seed=job.seed,
             runtime=runtime,
             precision=job.precision,
@@ -148,7 +148,8 @@ class PointsReader:
                 self.progress.begin(**told)
 
 
-def _teaching(job: FitJob, model: nn.Module) -> list[Method]:
+def _teaching(job: FitJob, model: nn.Module, task: Objective) -> list[Method]:
     if job.teacher is None:
         return []
-    return [Distillation(load_model(Path(job.teacher)), DistillConfig(**(job.distill or {})), taps(model))]
+    settings = DistillConfig(**(job.distill or {}))
+    return [Distillation(load_model(Path(job.teacher)), settings, taps(model), task)]

@@ -29,8 +29,8 @@ class Recipe(Config):
     seed: int = Field(0, ge=0, lt=2**32)
     task: str = Field(
         "classify",
-        description="classify tells classes apart; language says the next token of a text; or the dotted path of "
-        "a task of your own",
+        description="classify tells classes apart; regress says numbers; language says the next token of a text; "
+        "or the dotted path of a task of your own",
     )
     data: DataConfig
     augment: AugmentConfig = AugmentConfig()
@@ -115,7 +115,7 @@ def check_model(name: str, task: str, kind: str) -> None:
     model, head = find_model(name), find_task(task).head
     if model.suits(kind, head):
         return
-    told = f"{kind} data" if head in model.heads else f"the task {task}"
+    told = f"{kind} data" if model.carries(head) else f"the task {task}"
     other = default_model(kind, head)
     remedy = f"set model.name to {other}" if other else "name a model of your own by its dotted path"
     raise ValueError(f"model.name {name} does not take {told}; {remedy}")

@@ -3,6 +3,7 @@
 Outputs: cross-entropy with the teacher's softened probabilities (Hinton, Vinyals and Dean, 2015). Features:
 attention transfer, the distance of normalized maps of where activations are large (Zagoruyko and Komodakis,
 2017). It needs no layers of its own and no equal widths, so a pruned student can be compared at every stage.
+Where outputs are no logits, the task's objective says how far they are apart (`taught`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bessemer.data.dataset import Batch, Batches
 from bessemer.data.stream import IGNORED
 from bessemer.errors import UsageError
 from bessemer.model.contract import is_packing, set_packing
-from bessemer.task.task import Objective
+from bessemer.task.task import Objective, Teachable
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import FitResult, fit
 from bessemer.train.methods import Method
@@ -67,8 +68,12 @@ class Distillation(Method):
 
     name = "distillation"
 
-    def __init__(self, teacher: nn.Module, config: DistillConfig, taps: Sequence[str] = ()) -> None:
+    def __init__(
+        self, teacher: nn.Module, config: DistillConfig, taps: Sequence[str] = (), task: Objective | None = None
+    ) -> None:
+        """`task` is asked how far outputs are from the teacher's, where it says so; else they are logits."""
         self.teacher = teacher
+        self.taught = task.taught if isinstance(task, Teachable) else self._as_logits
         self.config = config
         self.taps = list(taps) if config.features > 0 else []
         if config.weight == 0 and not self.taps:
@@ -105,12 +110,17 @@ class Distillation(Method):
         with torch.no_grad():
             wanted = self.teacher(batch.inputs)
         weight = self.config.weight
-        student, teacher = rows_that_count(batch.targets, outputs, wanted)
-        loss = (1 - weight) * loss + weight * soft_target_loss(student, teacher, self.config.temperature)
+        loss = (1 - weight) * loss + weight * self.taught(*rows_that_count(batch.targets, outputs, wanted))
         for tap in self.taps:
             part = attention_loss(self.seen["student"].pop(tap), self.seen["teacher"].pop(tap))
             loss = loss + self.config.features * part
         return loss
+
+    def _as_logits(self, student: Tensor, teacher: Tensor) -> Tensor:
+        if student.shape[1] == 1 and self.config.weight > 0:  # softened, one output says nothing
+            problem = "the teacher has one output, which is no logit of a class"
+            raise UsageError(problem, "give the task's objective a method `taught`, or set distill.weight to 0")
+        return soft_target_loss(student, teacher, self.config.temperature)
 
 
 def distill(
@@ -129,7 +139,7 @@ def distill(
 
     `taps` names layers that both networks have, whose features (B, C, H, W) or (B, T, D) are compared.
     """
-    method = Distillation(teacher, config or DistillConfig(), taps)
+    method = Distillation(teacher, config or DistillConfig(), taps, task)
     return fit(student, task, batches, train, methods=[*methods, method], **options)
 
 

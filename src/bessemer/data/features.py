@@ -55,3 +55,21 @@ def fit_linear(features: Features, labels: NDArray[np.int64], strength: float, s
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(features, labels)
     return model, not any(issubclass(one.category, ConvergenceWarning) for one in caught)
+
+
+def fit_ridge(
+    features: Features, targets: NDArray[np.float64], strength: float
+) -> Callable[[Features], NDArray[np.float64]]:
+    """A ridge regression of targets (N, K), as a function of other features; `strength` is scikit-learn's alpha.
+
+    Dense features are solved exactly; sparse ones, with far more features than samples, by conjugate gradients.
+    """
+    from scipy.sparse import issparse
+    from sklearn.linear_model import Ridge
+    from threadpoolctl import threadpool_limits
+
+    sparse = issparse(features)
+    model = Ridge(alpha=strength, solver="sparse_cg" if sparse else "cholesky", tol=1e-4)
+    with threadpool_limits(1, user_api="blas"):
+        model.fit(features if sparse else features.astype(np.float64), targets)
+    return lambda others: np.asarray(model.predict(others), np.float64).reshape(-1, targets.shape[1])

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from bessemer.config import Config
 
 if TYPE_CHECKING:
+    from bessemer.data.boosting import Columns
     from bessemer.data.config import AugmentConfig, DataConfig, DedupConfig
     from bessemer.data.copies import I64, Payload, Search
     from bessemer.data.features import Features, Transform
@@ -134,6 +135,14 @@ class Kind:
     def repeats(self, rows: int, distinct: int) -> bool:
         """Whether equal rows are samples that happen to be alike, not copies of one; asked for `whole_rows`."""
         return False
+
+    def columns(self, values: Any, arguments: Mapping[str, Any]) -> Columns | None:
+        """Samples as columns for gradient boosting, which then stands beside the linear model; None has none.
+
+        Columns are float32 (N, D), not a number where a cell is missing; the mask bool (D,) says which of them are
+        codes of categories. What is estimated must be in `arguments`, which is what `dataset.json` says.
+        """
+        return None
 
     def affordable(self, values: Sequence[Any], limit: int) -> int:
         """How many samples the simple model may be trained on, `limit` at most."""

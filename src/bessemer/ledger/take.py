@@ -31,6 +31,7 @@ def take_ledger(context: Context, minutes: float) -> Ledger:
     decisions = context.inputs["train"].json("facts.json").get("decisions") or {}
     context = replace(context, recipe=settled(context.recipe, decisions))
     chosen = chosen_of(context.inputs)
+    measure = context.headline()
     groups, guesses = groups_of(context, chosen), guesses_of(context.inputs)
     say_what_comes(context, groups, chosen.last if chosen else None, 60 * minutes, guesses)
     found: dict[Trial, dict[str, Any]] = {}
@@ -41,7 +42,7 @@ def take_ledger(context: Context, minutes: float) -> Ledger:
         artifact, cached = obtain(context, trial, chosen)
         found[trial] = artifact.json(RESULT)
         made += not cached
-        context.progress.note(_told(trial, found[trial], cached, context.task.headline))
+        context.progress.note(_told(trial, found[trial], cached, measure))
         return float(artifact.manifest["seconds"])
 
     account = take(groups, 60 * minutes, guesses, make)
@@ -53,7 +54,7 @@ def take_ledger(context: Context, minutes: float) -> Ledger:
         "split": "validation",
     }
     form, last = (chosen.form, chosen.last) if chosen else (FLOATS, None)
-    return Ledger(rows_of(found, context.task.headline, form, last), about, made)
+    return Ledger(rows_of(found, measure, form, last), about, made)
 
 
 def chosen_of(inputs: Mapping[str, Artifact]) -> Chosen | None:

@@ -27,6 +27,7 @@ MODELS: dict[str, str] = {
     "gpt": "bessemer.model.gpt",
     "mlp": "bessemer.model.mlp",
 }
+CLASSES, NUMBERS = "classes", "numbers"  # heads
 REMEDY = f"known: {', '.join(MODELS)}, or the dotted path of a torch module's class or of a Model"
 
 
@@ -41,11 +42,15 @@ class Model:
     settings: type[ModelConfig]
     build: Callable[..., nn.Module]
     kinds: tuple[str, ...] | None = None  # of data that it takes; None takes all
-    heads: tuple[str, ...] = ("classes",)  # that it can carry, of those that tasks ask for
+    heads: tuple[str, ...] = (CLASSES,)  # that it can carry, of those that tasks ask for
+
+    def carries(self, head: str) -> bool:
+        """Whether it can carry this head: one of classes can carry numbers (bessemer.model.targets)."""
+        return head in self.heads or (head == NUMBERS and CLASSES in self.heads)
 
     def suits(self, kind: str | None, head: str) -> bool:
         """Whether it takes this kind of data, None for any, and can carry this head."""
-        return (kind is None or self.kinds is None or kind in self.kinds) and head in self.heads
+        return (kind is None or self.kinds is None or kind in self.kinds) and self.carries(head)
 
 
 def find_model(name: str) -> Model:
@@ -69,7 +74,7 @@ def _of_class(name: str, found: Any) -> Model:
     if not (isinstance(settings, type) and issubclass(settings, ModelConfig)):
         problem = f"{name}.Settings is no settings class of a model"
         raise UsageError(problem, "derive it from bessemer.model.config.ModelConfig")
-    return Model(settings, found, getattr(found, "kinds", None), getattr(found, "heads", ("classes",)))
+    return Model(settings, found, getattr(found, "kinds", None), getattr(found, "heads", (CLASSES,)))
 
 
 def default_model(kind: str | None, head: str) -> str | None:

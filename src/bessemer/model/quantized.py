@@ -202,13 +202,20 @@ def _is_point(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
     users = list(node.users)
     if len(users) == 1 and _is_relu(users[0], modules):
         return False
-    if any(user.op == "output" for user in users):
+    if any(_is_end(user, modules) for user in users):
         return False  # logits stay as they are
     if node.op == "call_module":
         return isinstance(modules[str(node.target)], (*LEAVES, *POOLS, Front))
     if node.op == "placeholder":
         return not any(user.op == "call_module" and isinstance(modules[str(user.target)], Front) for user in users)
     return node.target in ADDITIONS or (node.op == "call_method" and node.target == "mean")
+
+
+def _is_end(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    """Whether a node gives the outputs, or only puts them in their unit."""
+    from bessemer.model.targets import Units
+
+    return node.op == "output" or (node.op == "call_module" and isinstance(modules[str(node.target)], Units))
 
 
 def _is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:

@@ -16,13 +16,17 @@ from bessemer.artifact import MANIFEST, open_artifact
 from bessemer.errors import ArtifactError, UsageError
 from bessemer.model.models import find_model
 from bessemer.model.surgery import Edit, apply_edits
+from bessemer.model.targets import MEAN, STD, in_units
 
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """How to build a network: the name or dotted path of a model, its arguments, and edits in order."""
+    """How to build a network: the name or dotted path of a model, its arguments, and edits in order.
+
+    `target_mean` and `target_std` among the arguments are not the builder's: its outputs are put in that unit.
+    """
 
     builder: str
     arguments: dict[str, Any]
@@ -34,7 +38,11 @@ class Architecture:
 
     def build(self) -> nn.Module:
         """A fresh network with all edits applied, its weights not yet loaded."""
-        return apply_edits(_builder(self.builder)(**self.arguments), self.edits)
+        arguments = {name: value for name, value in self.arguments.items() if name not in (MEAN, STD)}
+        network = _builder(self.builder)(**arguments)
+        if MEAN in self.arguments:
+            network = in_units(network, self.arguments[MEAN], self.arguments[STD])
+        return apply_edits(network, self.edits)
 
 
 def _builder(name: str) -> Callable[..., nn.Module]:
@@ -92,9 +100,9 @@ def load_model(folder: Path) -> nn.Module:
 def load(path: str | Path) -> nn.Module:
     """The model of a run folder or a model folder, in evaluation mode: pruned and quantized as it shipped.
 
-    It takes raw inputs, such as images (B, H, W, C) in 0 to 255 or tokens (B, T), and gives logits (B, K). A
-    folder with a manifest is checked against it first. Raises ArtifactError where the folder is damaged or holds
-    no model.
+    It takes raw inputs, such as images (B, H, W, C) in 0 to 255 or tokens (B, T), and gives logits or numbers
+    (B, K). A folder with a manifest is checked against it first. Raises ArtifactError where the folder is damaged
+    or holds no model.
     """
     folder = Path(path)
     if not (folder / "architecture.json").exists() and (folder / "model").is_dir():

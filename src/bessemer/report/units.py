@@ -5,6 +5,7 @@ A measure travels in `report.json` as plain values, so a report is rendered with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -52,6 +53,15 @@ class Unit:
 SHARE = Unit(scale=100.0, decimals=2, sign="%", difference="points")
 PLAIN = Unit(decimals=3)
 COUNT = Unit(decimals=0)
+
+
+def unit_for(spread: float) -> Unit:
+    """A unit of numbers that differ by about `spread`: errors of a third of it have three digits.
+
+    So what spreads by 77 has one decimal, and what spreads by a thousand none.
+    """
+    decimals = 2 - math.floor(math.log10(spread / 3)) if spread > 0 and math.isfinite(spread) else 3
+    return Unit(decimals=min(max(decimals, 0), 12))
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def warn_of_few_samples(context: Context, config: CompressConfig) -> None:
     for name, one in weight.items():
         limit = config.contract.most_lost(parent)
         if one > limit:
-            unit = task.headline.unit
+            unit = context.headline().unit
             allowed = unit.change(limit, signed=False, word=False)
             context.progress.note(
                 f"  mind: the {name} split has {about['splits'][name]} samples; one of them is "
@@ -137,7 +137,7 @@ def warn_of_few_samples(context: Context, config: CompressConfig) -> None:
 
 def describe(one: Candidate, context: Context, config: CompressConfig) -> str:
     """One line on a candidate, for the terminal."""
-    unit, change = context.task.headline.unit, one.quality - one.parent_quality
+    unit, change = context.headline().unit, one.quality - one.parent_quality
     missed = one.missed(config.contract)
     state = f"misses {', '.join(missed)}" if missed else "meets the contract"
     return (

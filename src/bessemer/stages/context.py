@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bessemer.artifact import ABOUT, Artifact, Cache, Decisions, write_atomic
 from bessemer.data.rows import Rows
 from bessemer.recipe import Recipe
+from bessemer.report.units import Measure
 from bessemer.runtime import Progress, Runtime
 from bessemer.task import Task, find_task
 from bessemer.task.task import Records
@@ -49,6 +50,10 @@ class Context:
         from bessemer.data.dataset import Dataset
 
         return Dataset(self.inputs["prepare"].path)
+
+    def headline(self) -> Measure:
+        """The task's first measure, in the unit that suits the data."""
+        return self.task.measures_of(self.dataset().about)[0]
 
     def own_decisions(self) -> Decisions:
         """Decisions of this artifact alone: taken once, and kept when it is interrupted."""

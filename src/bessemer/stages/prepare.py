@@ -54,7 +54,7 @@ def body(context: Context) -> None:
     issues = about.get("label_issues", [])
     facts["label_issues"] = [shown(dataset, issue) for issue in issues[:SHOWN_ISSUES]] + issues[SHOWN_ISSUES:]
     facts["blocks"] = [plain(block) for block in task.of_data(about)]
-    measures = [measure.as_dict() for measure in task.measures]
+    measures = [measure.as_dict() for measure in task.measures_of(about)]
     context.write_facts({"data": facts, "measures": measures, "sample_noun": task.sample})
 
 

@@ -6,9 +6,10 @@ from bessemer.dotted import find_named
 from bessemer.errors import UsageError
 from bessemer.task.classify.task import Classification
 from bessemer.task.language.task import LanguageModelling
+from bessemer.task.regress.task import Regression
 from bessemer.task.task import Task, incomplete
 
-TASKS: dict[str, Task] = {"classify": Classification(), "language": LanguageModelling()}
+TASKS: dict[str, Task] = {one.name: one for one in (Classification(), Regression(), LanguageModelling())}
 
 
 def find_task(name: str) -> Task:

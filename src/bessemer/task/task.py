@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,14 @@ class Objective(Protocol):
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss of each sample (B,), in nats and float32."""
+
+
+@runtime_checkable
+class Teachable(Protocol):
+    """What an objective says besides, where outputs are no logits: how far a student is from its teacher."""
+
+    def taught(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """The loss of a batch's outputs (B, ...) against those of a teacher, a mean in float32."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,7 @@ class Task:
     name: str
     measures: tuple[Measure, ...]
     kinds: tuple[str, ...] | None = None  # of data that it takes; None takes all
-    head: str = "classes"  # what a network must give; models say which heads they can carry
+    head: str = "classes"  # what a network must give, or tokens, or numbers; models say which they can carry
     labelled = True  # rows without a label are set aside, and classes are counted, split and checked
     has_numbers = False  # labels are numbers, one or several: kept as float32, and not taken for classes
     has_windows = False  # samples are windows of running text
@@ -132,6 +140,10 @@ class Task:
     def headline(self) -> Measure:
         """The measure that the contract, the curves and the ledger speak of."""
         return self.measures[0]
+
+    def measures_of(self, about: Mapping[str, Any]) -> tuple[Measure, ...]:
+        """The measures with labels and units that suit the data, from what `dataset.json` says."""
+        return self.measures
 
     # --- the recipe --------------------------------------------------------------------------------------
 
@@ -153,7 +165,14 @@ class Task:
         return None
 
     def head_arguments(self, about: Mapping[str, Any]) -> dict[str, Any]:
-        """What a builder must know of the head, from what `dataset.json` says."""
+        """What a builder must know of the head, from what `dataset.json` says.
+
+        Of a head of numbers also `target_mean` and `target_std` of the training split: a network that can carry
+        classes then gives numbers in that unit (bessemer.model.targets).
+        """
+        if self.head == "numbers":
+            figures = {f"target_{name}": [one[name] for one in about["numbers"]] for name in ("mean", "std")}
+            return {"classes": len(about["numbers"]), **figures}
         if self.head != "classes":
             return {}
         return {"classes": len(about["numbers"] if self.has_numbers else about["classes"])}

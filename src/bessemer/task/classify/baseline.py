@@ -1,6 +1,7 @@
-"""The simple baseline that stands beside the models: logistic regression, fitted with some care.
+"""The simple models beside the networks, fitted with some care: logistic regression, and gradient boosting.
 
-Its strength is chosen on a held-out fifth of the training samples; the test samples are only counted.
+Trees stand there where the kind of data has columns. A held-out fifth of the training samples chooses the strength
+of the one, the rounds of the other, and which of both is the baseline; the test samples are only counted.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bessemer.data.boosting import MOST_CLASSES, NAME
 from bessemer.data.dataset import Dataset
 from bessemer.data.features import fit_linear
 from bessemer.data.kind import Kind, Simple
-from bessemer.data.split import take_count
-from bessemer.draws import Stream, mix, seed_for
 from bessemer.measure.metrics import wilson
+from bessemer.task.simple import Trial, affordable, boosted, taken, trial, values_of
 
 CONSTANT = "always the commonest class"
 
@@ -39,29 +40,33 @@ def baseline(
     `values`: samples as the kind of data stores them, or lists of texts; labels (N,). `arguments` is what
     `dataset.json` says to the network. More than `limit` training samples (by default what the kind says) are
     thinned out by class and `seed`. Returns `name`, `metrics` with accuracy and Wilson's 95% interval, `also`
-    (always naming the commonest class), `strength` (scikit-learn's C), `trained_on`, `train_rows`, `converged`,
-    `seed` and `seconds`.
+    (always naming the commonest class, and the other model where there are two), `strength` (scikit-learn's C),
+    `rounds` of trees, `trained_on`, `train_rows`, `converged`, `seed` and `seconds`.
     """
-    started = time.perf_counter()
-    chosen = _affordable(kind, train_values, train_labels, limit or kind.simple.limit, seed)
-    labels = train_labels[chosen]
-    features, transform = kind.features(_take(train_values, chosen), arguments or {})
-    strength = _choose_strength(kind.simple, features, labels, seed)
+    started, arguments = time.perf_counter(), arguments or {}
+    chosen = affordable(kind, train_values, train_labels, limit or kind.simple.limit, seed)
+    labels, values = train_labels[chosen], taken(train_values, chosen)
+    parts = trial(labels, kind.simple.trials, seed)
+    features, transform = kind.features(values, arguments)
+    strength, score = choose_strength(kind.simple, features, labels, parts, seed)
     model, converged = fit_linear(features, labels, strength, seed)
-    right = int((model.predict(transform(test_values)) == test_labels).sum())
-    low, high = wilson(right, len(test_labels))
+    found = [counted(kind.simple.name, model.predict(transform(test_values)), test_labels)]
+    rounds = None
+    columns = kind.columns(values, arguments) if parts.chooses and len(np.unique(labels)) <= MOST_CLASSES else None
+    if columns is not None:
+        trees = boosted(columns, labels, parts, seed)
+        rounds, better = trees.rounds, np.mean(trees.trial(columns[0][parts.check]) == labels[parts.check]) > score
+        others = kind.columns(test_values, arguments)
+        assert others is not None
+        found.insert(0 if better else 1, counted(NAME, trees.whole(others[0]), test_labels))
     commonest = int(np.bincount(train_labels).argmax())
-    name = classes[commonest] if classes else ""
+    name = f"always answering “{classes[commonest]}”" if classes and classes[commonest] else CONSTANT
+    constant = {"name": name, "metrics": {"accuracy": {"value": float(np.mean(test_labels == commonest))}}}
     return {
-        "name": kind.simple.name,
-        "metrics": {"accuracy": {"value": right / len(test_labels), "low": low, "high": high}},
-        "also": [
-            {
-                "name": f"always answering “{name}”" if name else CONSTANT,
-                "metrics": {"accuracy": {"value": float(np.mean(test_labels == commonest))}},
-            }
-        ],
+        **found[0],
+        "also": [constant, *found[1:]],
         "strength": strength,
+        "rounds": rounds,
         "trained_on": len(chosen),
         "train_rows": len(train_labels),
         "converged": converged,
@@ -70,48 +75,36 @@ def baseline(
     }
 
 
-def _affordable(kind: Kind, values: Any, labels: NDArray[np.int64], limit: int, seed: int) -> NDArray[np.int64]:
-    """Positions, ascending, of at most `limit` samples, fewer where the kind of data asks for it."""
-    limit = kind.affordable(values, limit)
-    if limit >= len(labels):
-        return np.arange(len(labels))
-    return take_count(labels, mix(np.arange(len(labels), dtype=np.uint64)), limit, seed)
+def counted(name: str, said: NDArray[np.int64], truth: NDArray[np.int64]) -> dict[str, Any]:
+    """What a model is called, and how often it is right."""
+    right = int((said == truth).sum())
+    low, high = wilson(right, len(truth))
+    return {"name": name, "metrics": {"accuracy": {"value": right / len(truth), "low": low, "high": high}}}
 
 
-def _choose_strength(simple: Simple, features: Any, labels: NDArray[np.int64], seed: int) -> float:
-    """The strength that does best on a held-out fifth of some samples; a middle one for tiny sets."""
-    strengths = simple.strengths
-    ids = mix(np.arange(len(labels), dtype=np.uint64))
-    some = take_count(labels, ids, min(simple.trials, len(labels)), seed)
-    held_out = np.zeros(len(some), bool)
-    held_out[take_count(labels[some], ids[some], len(some) // 5, seed_for(Stream.BASELINE, seed))] = True
-    train, check = some[~held_out], some[held_out]
-    if len(check) < 20 or len(np.unique(labels[train])) < 2:
-        return strengths[len(strengths) // 2]
+def choose_strength(
+    simple: Simple, features: Any, labels: NDArray[np.int64], parts: Trial, seed: int
+) -> tuple[float, float]:
+    """The strength that does best on the held-out part, and how well; a middle one for tiny sets."""
+    strengths, train, check = simple.strengths, parts.train, parts.check
+    if not parts.chooses or len(np.unique(labels[train])) < 2:
+        return strengths[len(strengths) // 2], 0.0
     scores = [
         fit_linear(features[train], labels[train], strength, seed)[0].score(features[check], labels[check])
         for strength in strengths
     ]
-    return strengths[int(np.argmax(scores))]
-
-
-def _take(values: Any, chosen: NDArray[np.int64]) -> Any:
-    if len(chosen) == len(values):
-        return values
-    return [values[int(i)] for i in chosen] if isinstance(values, list) else values[chosen]
+    best = int(np.argmax(scores))
+    return strengths[best], float(scores[best])
 
 
 def baseline_of(dataset: Dataset, seed: int) -> dict[str, Any]:
     """The baseline on the splits of a prepared data set."""
-    train, test = dataset.split("train"), dataset.split("test")
-    kept_as_text = "texts" in dataset.about
-    values = [dataset.texts(name) for name in ("train", "test")] if kept_as_text else [train.inputs, test.inputs]
     return baseline(
         dataset.kind,
-        values[0],
-        train.labels,
-        values[1],
-        test.labels,
+        values_of(dataset, "train"),
+        dataset.split("train").labels,
+        values_of(dataset, "test"),
+        dataset.split("test").labels,
         arguments=dataset.about["arguments"],
         seed=seed,
         classes=dataset.about["classes"],

@@ -1,0 +1,1 @@
+"""Saying one or several numbers of a sample."""
