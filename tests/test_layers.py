@@ -140,10 +140,11 @@ def test_training_loads_no_preparation():
 
 # --- a task is one room ----------------------------------------------------------------------------------
 
-TASK_WORDS = {"classify", "language", "accuracy", "bits_per_byte", "bits per byte"}
+TASK_WORDS = {"classify", "regress", "language", "accuracy", "rmse", "RMSE", "bits_per_byte", "bits per byte"}
 # The arithmetic of a measure; the default of a recipe and of `init`; a folder of an earlier version names no task.
 SAID = {
     ("measure/metrics.py", "accuracy"),
+    ("measure/numbers.py", "rmse"),
     ("recipe.py", "classify"),
     ("cli.py", "classify"),
     ("export/predictor.py", "classify"),
@@ -199,7 +200,7 @@ SHOWN_AS = ("image", "text")
 # Keys of facts: a sample is shown as a picture or in words, whatever it is.
 SHOWN = {
     (file, word)
-    for file in ("data/dataset.py", "stages/prepare.py", "task/classify/telling.py")
+    for file in ("data/dataset.py", "stages/prepare.py", "task/classify/telling.py", "task/regress/telling.py")
     for word in SHOWN_AS
 }
 # Keys of a sample that is shown, and the block of words.

@@ -14,7 +14,7 @@ from torch import nn
 import bessemer as bs
 from bessemer.compress.config import DistillConfig
 from bessemer.compress.distill import Distillation, attention_loss, soft_target_loss
-from bessemer.data.dataset import Batches, Samples
+from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.errors import UsageError
 from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
@@ -130,3 +130,40 @@ def test_distilling_leaves_no_hooks_in_either_network(make_model: Make, task: Cl
     bs.distill(student, teacher, task, Batches(samples, 16, 0), CONFIG, taps=TAPS)
     for network in (student, teacher):
         assert not [name for name, layer in network.named_modules() if layer._forward_hooks]
+
+
+class Amounts:
+    """An objective of numbers, which says how far a student is from its teacher."""
+
+    def losses(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (outputs[:, 0] - targets).square()
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return self.losses(outputs, targets).mean()
+
+    def taught(self, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        return (student - teacher).abs().mean()
+
+
+def batch_of_numbers() -> Batch:
+    inputs = torch.arange(8.0).reshape(4, 2)
+    return Batch(inputs, torch.ones(4), np.arange(4, dtype=np.uint64), 0)
+
+
+def test_an_objective_says_itself_how_far_numbers_are_apart() -> None:
+    student, teacher, batch = nn.Linear(2, 1), nn.Linear(2, 1), batch_of_numbers()
+    task = Amounts()
+    method = Distillation(teacher, DistillConfig(weight=0.75, features=0), task=task)
+    method.prepare(student)
+    outputs = student(batch.inputs)
+    own = task.loss(outputs, batch.targets)
+    expected = 0.25 * own + 0.75 * (outputs - teacher(batch.inputs)).abs().mean()
+    torch.testing.assert_close(method.loss(own, outputs, batch), expected)
+
+
+def test_one_output_is_no_logit() -> None:
+    student, batch = nn.Linear(2, 1), batch_of_numbers()
+    method = Distillation(nn.Linear(2, 1), DistillConfig(weight=0.5, features=0))
+    method.prepare(student)
+    with pytest.raises(UsageError, match="one output, which is no logit"):
+        method.loss(torch.zeros(()), student(batch.inputs), batch)

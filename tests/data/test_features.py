@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from bessemer.data.audio.features import audio_features
 from bessemer.data.audio.spectrogram import mean_spectrum
-from bessemer.data.features import fit_linear
+from bessemer.data.features import fit_linear, fit_ridge
 from bessemer.data.image.features import MAX_VALUES, image_features
 from bessemer.data.kinds import KINDS
 from bessemer.data.text.features import MAX_CHARACTERS, text_features
@@ -136,3 +136,15 @@ def test_importing_features_and_labels_does_not_import_anything_heavy():
     script = f"import sys, {imported}; print(*({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_ridge_regression_is_the_solution_of_its_equations(sparse):
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(80, 6)).astype(np.float32)
+    targets = features @ generator.normal(size=(6, 2)) + 5 + 0.1 * generator.normal(size=(80, 2))
+    said = fit_ridge(csr_matrix(features) if sparse else features, targets, 10.0)(features)
+    centered, mean = features - features.mean(0), targets.mean(0)
+    weights = np.linalg.solve(centered.T @ centered + 10 * np.eye(6), centered.T @ (targets - mean))
+    assert said == pytest.approx(mean + centered @ weights, abs=1e-3)
+    assert fit_ridge(features, targets[:, :1], 10.0)(features).shape == (80, 1)

@@ -38,7 +38,9 @@ def test_a_listed_model_has_settings_of_its_name_and_the_first_that_suits_is_the
         ("smell", "classes", None),
         (None, "classes", "resnet"),
         (None, "tokens", "gpt"),
-        (None, "numbers", None),
+        (None, "numbers", "resnet"),
+        ("text", "numbers", "encoder"),
+        (None, "smells", None),
     ],
 )
 def test_the_default_goes_by_kind_and_head(kind: str | None, head: str, wanted: str | None) -> None:

@@ -51,6 +51,25 @@ def test_a_model_that_does_not_beat_the_baseline_says_so(outputs: Any, text_repo
         assert "does not beat the baseline" in text
 
 
+def test_a_simple_model_that_is_better_is_named_first_of_all(outputs: Any, text_report: dict[str, Any]) -> None:
+    set_accuracy(text_report, "shipped", 0.9)
+    said = "Logistic regression on TF-IDF is better: accuracy 91.21% against 90.00% of the shipped model"
+    assert warnings(text_report) == [f"{said}, on the same test samples."]
+    for text in outputs(text_report):
+        assert said in text
+    page = outputs(text_report)[0]
+    assert page.index(said) < page.index("Contract")
+
+
+def test_every_simple_model_is_to_be_beaten_not_only_the_one_that_was_chosen(text_report: dict[str, Any]) -> None:
+    set_accuracy(text_report, "shipped", 0.93)
+    assert warnings(text_report) == []
+    trees = {"name": "gradient boosting", "metrics": {"accuracy": {"value": 0.95, "low": 0.94, "high": 0.96}}}
+    text_report["baseline"]["also"] = [*text_report["baseline"].get("also", []), trees]
+    (warning,) = warnings(text_report)
+    assert warning.startswith("Gradient boosting is better: accuracy 95.00% against 93.00% of the shipped model")
+
+
 def test_a_small_lead_may_be_chance(text_report: dict[str, Any]) -> None:
     set_accuracy(text_report, "shipped", 0.92)
     assert "0.79 points better than the baseline, which may be chance" in compared(text_report)
@@ -130,7 +149,7 @@ def test_where_fewer_are_better_all_is_told_the_other_way_round(outputs: Any, gr
         assert "loses" not in text  # of what should be small one does not lose
         assert "accuracy" not in text
     set_off(graded, 0.72)
-    assert "does not beat the baseline" in compared(graded)
+    assert "is better: distance 0.70 against 0.72 steps of the shipped model" in compared(graded)
     set_off(graded, 0.67)
     assert "which may be chance" in compared(graded)
     set_off(graded, 1.28)

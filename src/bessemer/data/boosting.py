@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bessemer.draws import Stream, seed_for
+
 Columns = tuple[NDArray[np.float32], NDArray[np.bool_]]  # (N, D), NaN where missing; (D,) which are categories
 Answer = Callable[[NDArray[np.float32]], NDArray[Any]]  # columns (N, D) to classes or numbers (N,)
 
@@ -48,7 +50,10 @@ def fit_boosting(
     if not numbers:
         known = held_out & np.isin(targets, np.unique(targets[train]))
     trees = 1 if numbers else len(np.unique(targets))
-    settings: dict[str, Any] = {"categorical_features": columns[1], "random_state": seed % 2**32}
+    settings: dict[str, Any] = {
+        "categorical_features": columns[1],
+        "random_state": seed_for(Stream.BASELINE, seed) % 2**32,
+    }
     with threadpool_limits(1):
         most = max(PATIENCE, min(ROUNDS, TREES // trees))
         trial = _model(numbers)(early_stopping=True, n_iter_no_change=PATIENCE, max_iter=most, **settings)

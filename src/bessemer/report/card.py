@@ -57,7 +57,8 @@ def _front(report: dict[str, Any]) -> str:
         lines += [f"      type: {task}", "    dataset:", f"      name: {json.dumps(source)}"]
         lines += [f"      type: {json.dumps(source)}", "      split: test", "    metrics:"]
     for key, value in values.items():
-        lines += [f"    - type: {key}", f"      value: {value:.6f}"]
+        written = f"{value:.6f}" if abs(value) >= 1e-3 or value == 0 else f"{value:.6e}"
+        lines += [f"    - type: {key}", f"      value: {written}"]
     return "\n".join([*lines, "---", ""])
 
 

@@ -113,3 +113,42 @@ def test_a_handful_of_samples_is_enough():
     images[2:] = 255
     found = baseline(KINDS["image"], images, np.array([0, 0, 1, 1]), images, np.array([0, 0, 1, 1]))
     assert value_of(found) == 1.0
+
+
+class Columns(type(KINDS["image"])):
+    """Images whose four pixels are the columns of a table, the last of them a code."""
+
+    def columns(self, values, arguments):
+        flat = np.asarray(values, np.float32).reshape(len(values), -1)
+        return flat, np.arange(flat.shape[1]) == flat.shape[1] - 1
+
+
+def cells(count, seed, rule):
+    """Rows of four bytes, and classes that follow from them by a rule."""
+    rows = np.random.default_rng(seed).integers(0, 256, (count, 2, 2, 1), np.uint8)
+    return rows, rule(rows.reshape(count, 4).astype(int)).astype(np.int64)
+
+
+RULES = {
+    "gradient boosting": lambda rows: (rows[:, 0] > 128) ^ (rows[:, 1] > 128),  # no line tells these apart
+    "logistic regression on pixels": lambda rows: rows[:, 0] + rows[:, 1] > 256,
+}
+
+
+@pytest.mark.parametrize("best", RULES)
+def test_where_there_are_columns_the_held_out_part_chooses_between_a_line_and_trees(best):
+    data = (*cells(400, 0, RULES[best]), *cells(200, 1, RULES[best]))
+    found = baseline(Columns(), *data)
+    constant, other = found["also"]
+    assert found["name"] == best
+    assert {best, other["name"]} == set(RULES)
+    assert constant["name"] == "always the commonest class"
+    assert value_of(found) > 0.9
+    assert found["rounds"] >= 1
+    assert json.loads(json.dumps(found)) == found
+    assert baseline(Columns(), *data)["metrics"] == found["metrics"]
+
+
+def test_without_columns_no_trees_grow():
+    data = (*cells(200, 0, RULES["gradient boosting"]), *cells(9, 1, RULES["gradient boosting"]))
+    assert baseline(KINDS["image"], *data)["rounds"] is None
