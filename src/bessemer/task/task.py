@@ -112,6 +112,7 @@ REPORTED = {
     "sizes",
 }
 REPORTED |= {"latency", "contract", "parity", "curves", "training", "ledger", "decisions", "measures", "sections"}
+DRAWN = 12  # targets whose numbers are drawn
 OF_ITS_OWN = ("name", "measures", "lesson", "records", "value", "baseline", "predictor")
 
 
@@ -251,11 +252,8 @@ class Task:
         if not self.labelled:
             return []
         if self.has_numbers:
-            named = [f"Targets: {one['name']}" for one in about["numbers"]]
-            return [
-                Histogram(one["edges"], one["counts"], title)
-                for title, one in zip(named, about["numbers"], strict=True)
-            ]
+            some = about["numbers"][:DRAWN]
+            return [Histogram(one["edges"], one["counts"], f"Targets: {one['name']}") for one in some]
         label = "Samples of each class"
         return [Bars(about["classes"], about["class_counts"], label=label, caption=balance(about))]
 
