@@ -8,7 +8,6 @@ derived from, not wrapped: names of layers, taps, groups of channels and all els
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -38,8 +37,7 @@ def in_units(network: nn.Module, mean: Sequence[float], std: Sequence[float]) ->
     plain = type(network)
 
     def forward(self: nn.Module, inputs: Tensor) -> Tensor:
-        units = cast("nn.Module", self.in_units)
-        outputs: Tensor = units(plain.forward(self, inputs))
+        outputs: Tensor = self.in_units(plain.forward(self, inputs))  # type: ignore[operator]
         return outputs
 
     network.in_units = Units(mean, std)

@@ -57,9 +57,13 @@ def _front(report: dict[str, Any]) -> str:
         lines += [f"      type: {task}", "    dataset:", f"      name: {json.dumps(source)}"]
         lines += [f"      type: {json.dumps(source)}", "      split: test", "    metrics:"]
     for key, value in values.items():
-        written = f"{value:.6f}" if abs(value) >= 1e-3 or value == 0 else f"{value:.6e}"
-        lines += [f"    - type: {key}", f"      value: {written}"]
+        lines += [f"    - type: {key}", f"      value: {_written(value)}"]
     return "\n".join([*lines, "---", ""])
+
+
+def _written(value: Any) -> str:
+    """A number of the front matter: errors of a target of a small unit keep their digits."""
+    return f"{value:.6f}" if abs(value) >= 1e-3 or value == 0 else f"{value:.6e}"
 
 
 def _role(report: dict[str, Any]) -> str:

@@ -102,9 +102,9 @@ def _rounded(unit: Unit, gain: float) -> float:
 
 
 def warnings(report: Report) -> list[str]:
-    """What a reader must know before trusting the verdict."""
+    """What a reader must know before trusting the verdict; first, where a simple model is better."""
     chance = [_chance(report, role) for role in facts.ROLES]
-    return [text for text in (*chance, compared(report) if beaten(report) else "") if text]
+    return [text for text in (compared(report) if beaten(report) else "", *chance) if text]
 
 
 def _chance(report: Report, role: str) -> str:
