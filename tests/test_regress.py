@@ -156,6 +156,16 @@ def test_the_file_has_two_outputs_and_predict_names_them(pairs: Run, tmp_path: P
     assert "large " in CliRunner().invoke(app, command).output
 
 
+def test_trees_stand_beside_the_line_where_the_kind_has_columns(pairs: Run) -> None:
+    found = pairs.report["baseline"]
+    assert found["name"] == "ridge regression"  # the numbers are those of a line
+    assert [one["name"] for one in found["also"]] == ["always the mean", "gradient boosting"]
+    line, trees = (one["metrics"]["rmse"]["value"] for one in (found, found["also"][1]))
+    assert line < 0.01 < trees < 0.5
+    assert "Ridge regression is better: RMSE in deviations 0.0" in summary_table(pairs.report)
+    assert "Ridge regression is better: RMSE in deviations 0.0" in (pairs.path / "report.html").read_text()
+
+
 def test_samples_show_both_numbers(pairs: Run) -> None:
     first = pairs.report["data"]["samples"][0]["label"].split(", ")
     assert len(first) == 2

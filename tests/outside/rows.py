@@ -58,6 +58,10 @@ class Rows(Kind):
         arguments = {"mean": train.mean(0).tolist(), "std": (train.std(0) + 1e-6).tolist()}
         return {"inputs": inputs, "arguments": arguments, "preprocess": {"length": settled["length"]}}
 
+    def columns(self, values: Any, arguments: Any) -> Any:
+        found = np.asarray(values[:])
+        return found, np.zeros(found.shape[1], bool)  # no column holds codes
+
     def reader(self, about: Any, folder: Path) -> Any:
         return lambda path: numbers(path.read_text(), about["length"])[None]
 

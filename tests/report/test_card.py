@@ -88,3 +88,9 @@ def test_each_kind_of_data_has_its_input(told: tuple[str, dict[str, Any]]) -> No
 def test_names_that_are_no_utf8(report: dict[str, Any]) -> None:
     report["card"]["does"] = ["It knows caf\udce9"]
     model_card(report).encode("utf-8")
+
+
+def test_small_numbers_of_the_front_matter_keep_their_digits(report: dict[str, Any]) -> None:
+    report["metrics"]["shipped"]["accuracy"]["value"] = 2.94e-8
+    front, _ = split(model_card(report))
+    assert front["model-index"][0]["results"][0]["metrics"][0]["value"] == 2.94e-8
