@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, WeightedRandomSampler
 
 from bessemer.data.dataset import Batches, Samples
-from bessemer.data.given import Items, batch_size_of, samples_of
+from bessemer.data.given import Items, batch_size_of, inputs_of, samples_of
 from bessemer.draws import mix
 from bessemer.errors import BessemerError, DataError, UsageError
 
@@ -136,6 +136,17 @@ def test_what_cannot_be_taken_is_named_with_a_remedy(data: Any, error: type[Bess
     with pytest.raises(error, match=told) as caught:
         np.asarray(samples_of(data).inputs)
     assert caught.value.remedy
+
+
+def test_inputs_alone_are_a_tensor_as_it_is_an_array_whole_or_some_of_the_data() -> None:
+    double = torch.from_numpy(X).double()
+    assert inputs_of(double, 2) is double
+    np.testing.assert_array_equal(inputs_of(X.astype(np.float64), 2), torch.from_numpy(X))
+    for data in ((X, Y), SET, DataLoader(SET, 4), Pairs()):
+        rows = inputs_of(data, 3)
+        assert rows.dtype == torch.float32
+        np.testing.assert_array_equal(rows, samples_of(data).inputs[np.array([0, 2, 4])])
+    np.testing.assert_array_equal(inputs_of((X, Y), 100), X)
 
 
 def test_loaders_and_batches_bring_their_batch_size() -> None:

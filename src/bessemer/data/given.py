@@ -62,6 +62,22 @@ def samples_of(data: Any) -> Samples:
     return _checked(_samples_of_items(data))
 
 
+def inputs_of(data: Any, most: int) -> torch.Tensor:
+    """Inputs (n, ...) alone, as a network takes them, from whatever a caller has at hand.
+
+    A tensor is taken as it is, and an array whole. Of data that `samples_of` takes, at most `most` inputs are
+    read, evenly spread, so that data in the order of its classes gives some of each.
+    """
+    if isinstance(data, torch.Tensor):
+        return data
+    if isinstance(data, np.ndarray):
+        return torch.from_numpy(np.ascontiguousarray(_inputs(data)))
+    samples = samples_of(data)
+    count = min(most, len(samples))
+    places = np.arange(count, dtype=np.int64) * len(samples) // count
+    return torch.from_numpy(np.ascontiguousarray(samples.inputs[places]))
+
+
 def batch_size_of(data: Any) -> int | None:
     """The batch size that comes with a DataLoader or Batches; None where the data says none."""
     if isinstance(data, Batches):

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 import bessemer.model.quantized  # noqa: F401 (it registers the operators that are translated below)
 from bessemer.artifact import place_errors, write_atomic
+from bessemer.data.given import inputs_of
 from bessemer.errors import UsageError
 from bessemer.model.contract import free_length
 from bessemer.model.modes import evaluating
@@ -45,11 +46,12 @@ TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
 }
 
 
-def export_onnx(model: nn.Module, example: Tensor, path: str | Path) -> int:
+def export_onnx(model: nn.Module, example: Any, path: str | Path) -> int:
     """Write `model` as ONNX to `path` and return its size in bytes.
 
-    `example` is a batch (B, ...) of inputs as the model takes them; the file takes any batch size. That of a model
-    of free length also takes tokens (B, T) of any length. The folder is made where it is missing. The file holds
+    `example` is a batch (B, ...) of inputs as the model takes them, or data of which two are taken (see
+    bessemer.data.given); the file takes any batch size. That of a model of free length also takes tokens (B, T) of
+    any length. The folder is made where it is missing. The file holds
     the model in evaluation mode; the model itself keeps its device and the mode of every layer, whether this
     succeeds or not. Raises UsageError where the model cannot be exported or `path` names no file, and StorageError
     where the disk is full; both name the file.
@@ -61,7 +63,7 @@ def export_onnx(model: nn.Module, example: Tensor, path: str | Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
     network = model if _on_processor(model) else copy.deepcopy(model).cpu()
     with evaluating(network):
-        data = _as_onnx(network, example.cpu(), path)
+        data = _as_onnx(network, inputs_of(example, 2).cpu(), path)
     with place_errors(path):
         write_atomic(path, data)
     return len(data)
