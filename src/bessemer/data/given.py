@@ -40,8 +40,8 @@ def samples_of(data: Any) -> Samples:
     `data` is a pair (x, y) of tensors, arrays or lists; a map-style Dataset of such pairs; a DataLoader, whose
     data set is taken; Samples, or Batches, whose samples are taken. Inputs (N, ...) become float32 where they are
     floats of any width, and keep their type where they are whole numbers. Labels become int64 where they are whole
-    numbers or truth values, and float32 where they are floats; whole numbers (N, 1) become (N,), floats (N, 1) stay,
-    as a loss compares them with outputs (N, 1).
+    numbers or truth values, and float32 where they are floats. Whole numbers (N, 1) become (N,); floats (N, 1)
+    stay, as a loss compares them with outputs (N, 1).
 
     Raises UsageError where `data` is of another kind, DataError where it is empty, x and y differ in length, or
     they hold no numbers.
@@ -95,7 +95,7 @@ class Items:
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
         first = _for_networks(_input_of(dataset, 0))
-        self.shape = (len(dataset), *first.shape)
+        self.shape: tuple[int, ...] = (len(dataset), *first.shape)
         self.dtype = first.dtype
 
     def __len__(self) -> int:

@@ -170,6 +170,10 @@ class Task:
         """Loss, batches and validation."""
         raise NotImplementedError
 
+    def of_given(self) -> Task:
+        """The task as it is for plain samples that a caller hands over (see bessemer.task.given)."""
+        return self
+
     # --- measuring ---------------------------------------------------------------------------------------
 
     def records(self, model: Answers, samples: Samples, dataset: Dataset) -> Records:
