@@ -11,6 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "compress": "bessemer.compress",
     "distill": "bessemer.compress.distill",
     "export_onnx": "bessemer.export.onnx",
     "fit": "bessemer.train.loop",
@@ -26,7 +27,8 @@ __all__ = ["__version__", *_PUBLIC]
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'bessemer' has no attribute {name!r}")
-    value = getattr(import_module(_PUBLIC[name]), name)
+    module = import_module(_PUBLIC[name])
+    value = module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)  # a room can be a door
     globals()[name] = value
     return value
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from bessemer.artifact import Artifact, copy_into
 from bessemer.compress.config import CompressConfig
+from bessemer.compress.contract import few_samples
 from bessemer.compress.propose import Round, proposal
 from bessemer.compress.search import Candidate, choose, contract_facts, describe, search
 from bessemer.compress.steps import Plan
@@ -107,18 +108,10 @@ def keep_chain(context: Context, plan: Plan, config: CompressConfig) -> list[dic
 
 def warn_of_few_samples(context: Context, config: CompressConfig) -> None:
     """Say so where one sample weighs more than the quality that may be lost."""
-    task, about = context.task, context.dataset().about
-    weight = task.weight_of_a_sample(about["splits"])
+    task, splits = context.task, context.dataset().about["splits"]
     parent = task.value(Evaluated(context.inputs).records("validation"))
-    for name, one in weight.items():
-        limit = config.contract.most_lost(parent)
-        if one > limit:
-            unit = task.headline.unit
-            allowed = unit.change(limit, signed=False, word=False)
-            context.progress.note(
-                f"  mind: the {name} split has {about['splits'][name]} samples; one of them is "
-                f"{unit.change(one, signed=False)}, and max_drop allows {allowed}: chance will decide"
-            )
+    for text in few_samples(task, splits, parent, config.contract):
+        context.progress.note(f"  mind: {text}")
 
 
 def choice_of(inputs: Mapping[str, Artifact]) -> Compressed | None:
