@@ -133,7 +133,7 @@ def labelled(labels: Any) -> Samples:
         ("language", TOKENS, decoder(4), DataError, r"y\[1, 0\] is 4, and classes are 0 to 3"),
         ("language", replace(TOKENS, labels=TOKENS.labels[:, :2]), decoder(), DataError, r"\(N, 3\)"),
         (F.mse_loss, labelled(X[:, 0]), linear(1), UsageError, "each output with every target"),
-        (lambda given, wanted: (given - wanted).mean(), labelled(X[:, :3]), linear(2), UsageError, r"\(2, 2\) .* fails"),
+        (lambda a, b: (a - b).mean(), labelled(X[:, :3]), linear(2), UsageError, r"\(2, 2\) .* fails"),
         (F.l1_loss, NUMBERS, Pair(), UsageError, "l1_loss of outputs .* fails"),
         (lambda outputs, targets: outputs - targets, NUMBERS, linear(1), UsageError, "no scalar tensor"),
         (lambda outputs, targets: 0.5, NUMBERS, linear(1), UsageError, "but of float"),

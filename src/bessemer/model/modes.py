@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
 
 @contextmanager
@@ -22,3 +23,18 @@ def evaluating(*networks: nn.Module) -> Iterator[None]:
     finally:
         for layer, training in before.items():
             layer.training = training
+
+
+def wake(network: nn.Module) -> None:
+    """Training mode for a network that is in evaluation mode as a whole; any other keeps the mode of each layer.
+
+    So layers that their owner put into evaluation mode stay there. In a network that is there as a whole, such as
+    one that was trained and given back, normalization whose weights are all frozen stays there too.
+    """
+    if any(layer.training for layer in network.modules()):
+        return
+    network.train()
+    for layer in network.modules():
+        weights = list(layer.parameters(recurse=False))
+        if isinstance(layer, _NormBase) and weights and not any(weight.requires_grad for weight in weights):
+            layer.eval()
