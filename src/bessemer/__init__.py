@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "compress": "bessemer.compress",
-    "distill": "bessemer.compress.distill",
+    "distill": "bessemer.api.distill",
     "export_onnx": "bessemer.export.onnx",
     "fit": "bessemer.train.loop",
     "load": "bessemer.model.state",
