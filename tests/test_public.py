@@ -8,7 +8,7 @@ import pytest
 
 import bessemer
 
-PUBLIC = ["__version__", "distill", "export_onnx", "fit", "load", "prune", "quantize", "run"]
+PUBLIC = ["__version__", "distill", "evaluate", "export_onnx", "fit", "load", "prune", "quantize", "run"]
 
 
 def test_the_public_names_are_these():

@@ -12,8 +12,9 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "distill": "bessemer.compress.distill",
+    "evaluate": "bessemer.api.evaluate",
     "export_onnx": "bessemer.export.onnx",
-    "fit": "bessemer.train.loop",
+    "fit": "bessemer.api.fit",
     "load": "bessemer.model.state",
     "prune": "bessemer.compress.prune",
     "quantize": "bessemer.compress.quantize",
