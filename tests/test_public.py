@@ -9,7 +9,18 @@ import pytest
 
 import bessemer
 
-PUBLIC = ["__version__", "compress", "distill", "export_onnx", "fit", "load", "prune", "quantize", "run"]
+PUBLIC = [
+    "__version__",
+    "compress",
+    "distill",
+    "evaluate",
+    "export_onnx",
+    "fit",
+    "load",
+    "prune",
+    "quantize",
+    "run",
+]
 
 
 def test_the_public_names_are_these():

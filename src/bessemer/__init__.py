@@ -13,8 +13,9 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "compress": "bessemer.compress",
     "distill": "bessemer.api.distill",
+    "evaluate": "bessemer.api.evaluate",
     "export_onnx": "bessemer.export.onnx",
-    "fit": "bessemer.train.loop",
+    "fit": "bessemer.api.fit",
     "load": "bessemer.model.state",
     "prune": "bessemer.compress.prune",
     "quantize": "bessemer.compress.quantize",

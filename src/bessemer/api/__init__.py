@@ -1,1 +1,1 @@
-"""The rooms from Python: one function each, for plain torch modules and data as people have it at hand."""
+"""The house from Python: one call each for what an engineer does with a torch module and data at hand."""
