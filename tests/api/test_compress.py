@@ -68,7 +68,7 @@ def test_the_chosen_network_is_that_of_the_file_that_was_measured(
     found: tuple[Compressed, Path], parent: nn.Module
 ) -> None:
     result, work = found
-    figures, file = result.chosen.figures, work / "keep-0.25-fp32" / "model.onnx"
+    figures, file = result.chosen.figures, work / "1-keep-0.25-fp32" / "model.onnx"
     assert figures.name == "keep 0.25 fp32"
     assert figures.bytes == file.stat().st_size
     assert figures.shrink == (work / "parent.onnx").stat().st_size / file.stat().st_size > 2
@@ -153,6 +153,14 @@ def test_the_order_is_by_size_within_a_point_and_by_what_is_lost_behind_it(found
     rows = [(100, 0.01), (300, -0.02), (10, 0.011), (5, 0.3)]  # (bytes, drop), best first
     figures = [replace(one, bytes=size, drop=drop) for size, drop in rows]
     assert sorted(reversed(figures), key=_gentle_and_small) == figures
+
+
+def test_two_candidates_of_one_name_have_folders_of_their_own(parent: nn.Module, tmp_path: Path) -> None:
+    candidates = [[{"step": "prune", "keep": 0.5, "round_to": round_to}] for round_to in (8, 64)]
+    result = bs.compress(parent, clouds(64, 0), task="classify", candidates=candidates, work=tmp_path)
+    files = {path.parent.name: path.stat().st_size for path in tmp_path.glob("*/model.onnx")}
+    assert files.keys() == {"1-keep-0.5-fp32", "2-keep-0.5-fp32"}
+    assert {one.figures.bytes for one in result.options} == set(files.values())
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from bessemer.api.evaluate import Judge
 from bessemer.api.lab import Bench, Option
 from bessemer.artifact import place_errors
 from bessemer.compress.config import CompressConfig, ContractConfig
@@ -25,11 +26,12 @@ from bessemer.data.dataset import Samples
 from bessemer.data.given import inputs_of, samples_of
 from bessemer.data.split import take_share
 from bessemer.errors import ContractError, UsageError
+from bessemer.export.session import OnnxModel
 from bessemer.report import format as say
 from bessemer.report.facts import change_of
 from bessemer.report.table import pareto_table
 from bessemer.report.units import Measure
-from bessemer.runtime import SILENT, Progress
+from bessemer.runtime import SILENT, Progress, available_threads
 from bessemer.task.given import check, first_outputs, fitting, known_task
 from bessemer.task.task import Task
 
@@ -108,6 +110,8 @@ def compress(
     """
     found = _measured(task)
     train, held_out = _apart(found, model, data, validation, seed)
+    judge = Judge(found, held_out, model)
+    tested = None if test is None else Judge(found, _taken(found, model, test), model)
     config = _settings(contract, epochs, learning_rate, min(batch_size, len(train)), settings)
     with _folder(work) as folder:
         bench = Bench(
@@ -122,16 +126,16 @@ def compress(
             keep=work is not None,
             progress=progress,
         )
-        before = bench.quality(bench.parent_file, held_out)
-        minds = tuple(few_samples(found, {"validation": len(held_out)}, before, config.contract))
+        before = judge.headline(OnnxModel(bench.parent_file, available_threads()))
+        minds = tuple(few_samples(found, {"validation": len(judge.samples)}, before, config.contract))
         for text in minds:
             progress.note(f"  mind: {text}")
-        made = _search(bench, config, held_out, before)
+        made = _search(bench, config, judge, before)
         chosen = _best(made) if contract is None else _chosen(config, made)
         facts = contract_facts(config, [one.figures for _, one in made], chosen[1].figures if chosen else None)
         if chosen is None:
             raise _refused(facts, found.headline, "no candidate meets the contract")
-        proof = _proof(bench, chosen, _taken(found, model, test)) if test is not None else None
+        proof = None if tested is None else _proof(bench, chosen, tested)
         if proof is not None and contract is not None:
             _judge(config.contract, proof, facts, found.headline)
     return Compressed([option for _, option in made], chosen[1], found.headline, facts, minds, proof)
@@ -210,13 +214,13 @@ def _folder(work: str | Path | None) -> Iterator[Path]:
     yield path
 
 
-def _search(bench: Bench, config: CompressConfig, held_out: Samples, before: float) -> list[Tried]:
+def _search(bench: Bench, config: CompressConfig, judge: Judge, before: float) -> list[Tried]:
     """All candidates that were made."""
     made: list[Tried] = []
 
     def make(plans: Round) -> Iterable[Candidate]:
         for plan in plans:
-            option = bench.option(plan, held_out, before)
+            option = bench.option(plan, judge, before)
             made.append((plan, option))
             bench.progress.note(describe(option.figures, config.contract, bench.task.headline.unit))
             yield option.figures
@@ -243,10 +247,11 @@ def _chosen(config: CompressConfig, made: list[Tried]) -> Tried | None:
     return next((one for one in made if one[1].figures is best), None)
 
 
-def _proof(bench: Bench, chosen: Tried, samples: Samples) -> Candidate:
+def _proof(bench: Bench, chosen: Tried, judge: Judge) -> Candidate:
     """The figures of the chosen one on the test set."""
     plan, option = chosen
-    return bench.measure(plan, option.model, samples, bench.quality(bench.parent_file, samples))
+    before = judge.headline(OnnxModel(bench.parent_file, available_threads()))
+    return bench.measure(plan, option.model, judge, before)
 
 
 def _judge(contract: ContractConfig, proof: Candidate, facts: Mapping[str, Any], measure: Measure) -> None:

@@ -108,8 +108,8 @@ class Judge:
         """What is measured, the headline first."""
         return (LOSS,) if self.task is None else self.task.measures
 
-    def headline(self, model: nn.Module) -> float:
-        """The headline measure of a model."""
+    def headline(self, model: Any) -> float:
+        """The headline measure of a model or an exported file."""
         if self.task is None:
             return self.metrics(model, 0)[LOSS.name]["value"]
         return self.task.value(self._records(self.task, model))

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bessemer.api.evaluate import Judge
 from bessemer.compress.config import DistillConfig
 from bessemer.compress.distill import Distillation
 from bessemer.compress.search import Candidate
@@ -24,12 +25,13 @@ from bessemer.export.session import OnnxModel
 from bessemer.model.contract import set_packing, taps
 from bessemer.model.state import Architecture
 from bessemer.runtime import Progress, Runtime, available_threads, has_dot_products
-from bessemer.task.given import first_outputs, given, objective_of
+from bessemer.task.given import objective_of
 from bessemer.task.task import Task
 from bessemer.train.config import TrainConfig
 from bessemer.train.loop import fit
 
 TIMING_SECONDS = 1.0
+FILE = "model.onnx"
 
 
 @dataclass(frozen=True)
@@ -59,46 +61,47 @@ class Bench:
     keep: bool  # whether trainings leave what they need to go on
     progress: Progress
     made: dict[str, Made] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        export_onnx(self.parent, self.example, self.parent_file)
 
     @property
     def parent_file(self) -> Path:
-        """The parent as fp32 ONNX, written when it is first asked for."""
-        path = self.folder / "parent.onnx"
-        if "parent" not in self.made:
-            export_onnx(self.parent, self.example, path)
-            self.made["parent"] = Made(Architecture(_named(self.parent), {}), self.parent)
-        return path
+        """The parent as fp32 ONNX."""
+        return self.folder / "parent.onnx"
 
-    def quality(self, file: Path, samples: Samples) -> float:
-        """The headline measure of a file."""
-        dataset = given(samples, first_outputs(self.parent, samples))
-        return self.task.value(self.task.records(OnnxModel(file, available_threads()), samples, dataset))
+    def start(self) -> Made:
+        """The parent, as steps take it; no builder makes it, but edits are counted from it."""
+        kind = type(self.parent)
+        return Made(Architecture(f"{kind.__module__}.{kind.__qualname__}", {}), self.parent)
 
     def obtain(self, plan: Plan) -> Made:
         """The network of a plan; those that others begin with are made once."""
         key = repr(plan.settings())
         if key not in self.made:
-            base = self.obtain(plan.base) if plan.base else self.made["parent"]
-            lab = ModuleLab(self, plan.curve, self.folder / _plain(plan.curve))
+            base = self.obtain(plan.base) if plan.base else self.start()
+            lab = ModuleLab(self, plan.curve, self.place(plan))
             self.made[key] = carry_out(plan.steps, base, lab)
         return self.made[key]
 
-    def file_of(self, plan: Plan) -> Path:
-        """Where a candidate's file stands."""
-        return self.folder / _plain(plan.name) / "model.onnx"
+    def place(self, plan: Plan) -> Path:
+        """The folder of a plan: numbered, since two candidates may have one name."""
+        number = self.numbers.setdefault(repr(plan.settings()), len(self.numbers) + 1)
+        return self.folder / f"{number}-{re.sub(r'[^a-z0-9.]+', '-', plan.name.lower())}"
 
-    def measure(self, plan: Plan, network: nn.Module, samples: Samples, before: float) -> Candidate:
-        """The figures of a candidate's file on these samples, of which the parent's has the measure `before`."""
-        file = self.file_of(plan)
-        quality = Quality(self.task.headline, before, self.quality(file, samples))
-        timing = Timing(self.batch, TIMING_SECONDS, available_threads())
-        return measured(plan, network, file, self.parent_file, samples.inputs, quality, timing)
+    def measure(self, plan: Plan, network: nn.Module, judge: Judge, before: float) -> Candidate:
+        """The figures of a candidate's file on samples of which the parent's file has the measure `before`."""
+        threads, file = available_threads(), self.place(plan) / FILE
+        quality = Quality(self.task.headline, before, judge.headline(OnnxModel(file, threads)))
+        timing = Timing(self.batch, TIMING_SECONDS, threads)
+        return measured(plan, network, file, self.parent_file, judge.samples.inputs, quality, timing)
 
-    def option(self, plan: Plan, samples: Samples, before: float) -> Option:
+    def option(self, plan: Plan, judge: Judge, before: float) -> Option:
         """A candidate, exported and measured."""
         made = self.obtain(plan)
-        export_onnx(made.network, self.example, self.file_of(plan))
-        return Option(self.measure(plan, made.network, samples, before), made.network, made.architecture.edits)
+        export_onnx(made.network, self.example, self.place(plan) / FILE)
+        return Option(self.measure(plan, made.network, judge, before), made.network, made.architecture.edits)
 
 
 @dataclass
@@ -143,12 +146,3 @@ class ModuleLab:
             label=f"{'distill' if distill else 'fine-tune'} {self.label}",
         )
         return Made(made.architecture, student.cpu())
-
-
-def _named(model: nn.Module) -> str:
-    return f"{type(model).__module__}.{type(model).__qualname__}"
-
-
-def _plain(name: str) -> str:
-    """A candidate's name as that of a folder."""
-    return re.sub(r"[^\w.]+", "-", name)
