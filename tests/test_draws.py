@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bessemer
-from bessemer.draws import Stream, generator, key, mix, seed_for, uniform
+from bessemer.draws import GOLDEN, Stream, chained, generator, key, mix, seed_for, uniform
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -140,3 +140,14 @@ def test_mix_is_the_finalizer_of_splitmix64():
     gamma = 0x9E3779B97F4A7C15
     states = np.array([(1234567 + gamma * turn) % 2**64 for turn in range(1, 4)], np.uint64)
     assert mix(states).tolist() == [6457827717110365317, 3203168211198807973, 9817491932198370423]
+
+
+@LAW
+@given(parts=st.lists(st.integers(-(2**63), 2**64 - 1), max_size=5))
+def test_chained_is_one_turn_of_splitmix64_for_each_part(parts):
+    state = np.zeros(1, np.uint64)
+    for part in parts:
+        with np.errstate(over="ignore"):
+            state = mix((state + GOLDEN) ^ np.uint64(part % 2**64))
+    assert chained(*parts) == state[0]
+    assert isinstance(chained(*parts), np.uint64)

@@ -30,6 +30,7 @@ ORDER = [
     "train",
     "compress",
     "export",
+    "api",
     "serve",
     "retrain",
     "plan",

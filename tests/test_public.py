@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
 import bessemer
 
-PUBLIC = ["__version__", "distill", "export_onnx", "fit", "load", "prune", "quantize", "run"]
+PUBLIC = [
+    "__version__",
+    "compress",
+    "distill",
+    "evaluate",
+    "export_onnx",
+    "fit",
+    "load",
+    "prune",
+    "quantize",
+    "run",
+]
 
 
 def test_the_public_names_are_these():
@@ -21,6 +33,16 @@ def test_a_public_name_is_a_callable_with_a_docstring(name):
     value = getattr(bessemer, name)
     assert callable(value)
     assert len((value.__doc__ or "").strip()) > 20
+
+
+def test_compress_is_a_room_and_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    import bessemer.compress.prune as room
+
+    assert bessemer.compress.prune is room
+    monkeypatch.delitem(vars(bessemer), "compress")  # as before any of its files is imported
+    assert bessemer.compress is sys.modules["bessemer.compress"]
+    with pytest.raises(TypeError, match="compress\\(\\) missing 1 required positional argument: 'data'"):
+        bessemer.compress(None, task="classify")
 
 
 def test_the_version_is_three_numbers():

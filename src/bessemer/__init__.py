@@ -11,9 +11,11 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "distill": "bessemer.compress.distill",
+    "compress": "bessemer.compress",
+    "distill": "bessemer.api.distill",
+    "evaluate": "bessemer.api.evaluate",
     "export_onnx": "bessemer.export.onnx",
-    "fit": "bessemer.train.loop",
+    "fit": "bessemer.api.fit",
     "load": "bessemer.model.state",
     "prune": "bessemer.compress.prune",
     "quantize": "bessemer.compress.quantize",
@@ -26,7 +28,8 @@ __all__ = ["__version__", *_PUBLIC]
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'bessemer' has no attribute {name!r}")
-    value = getattr(import_module(_PUBLIC[name]), name)
+    module = import_module(_PUBLIC[name])
+    value = module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)  # a room can be a door
     globals()[name] = value
     return value
 

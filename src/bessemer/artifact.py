@@ -209,6 +209,17 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def place_errors(path: Path) -> Iterator[None]:
+    """As `storage_errors`, and a UsageError that names the path where it is no place to write to."""
+    try:
+        with storage_errors(path):
+            yield
+    except OSError as error:
+        problem = f"{path}: cannot be written: {os.strerror(error.errno) if error.errno else error}"
+        raise UsageError(problem, "name a place that you may write to") from error
+
+
+@contextmanager
 def lock(folder: Path) -> Iterator[None]:
     """Hold a run folder; the operating system frees it when the holder dies, however it dies.
 

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bessemer.api.distill import distill
 from bessemer.compress.config import DistillConfig
-from bessemer.compress.distill import attention_loss, attention_map, distill
+from bessemer.compress.distill import attention_loss, attention_map
 from bessemer.compress.prune import find_groups, prune
 from bessemer.compress.quantize import quantize
 from bessemer.data.dataset import Batches, Samples

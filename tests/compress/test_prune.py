@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from bessemer.compress.prune import kept_count, plan, prune
 from bessemer.errors import UsageError
@@ -293,3 +294,33 @@ def test_a_model_in_float64_is_pruned_like_one_in_float32() -> None:
     network, example = mlp()
     expected = plan(network, example, 0.5, round_to=1)
     assert plan(network.double(), example.double(), 0.5, round_to=1) == expected
+
+
+def test_what_is_returned_says_which_layers_changed_and_by_how_much() -> None:
+    network, example = mlp()  # 10-24-16-4 with batch normalization behind the first layer
+    made = prune(network, example, 0.5, round_to=1)
+    assert repr(made) == (
+        "pruned to 296 of 780 parameters (37.9%)\n"
+        "layer   outputs    inputs\n"
+        "0      12 of 24        10\n"
+        "3       8 of 16  12 of 24\n"
+        "5             4   8 of 16"
+    )
+    pruned, edit = made
+    assert (made.model, made.edit) == (pruned, edit)
+    assert repr(copy.deepcopy(made)) == repr(made)
+
+
+def test_of_many_layers_a_few_are_shown() -> None:
+    network = nn.Sequential(*(nn.Linear(8, 8) for _ in range(20)))
+    lines = repr(prune(network, torch.rand(2, 8), 0.5, round_to=1)).splitlines()
+    assert lines[-1] == "... and 8 layers more"
+    assert [line.split()[0] for line in lines[2:-1]] == [str(number) for number in range(12)]
+
+
+@pytest.mark.parametrize("form", ["pair", "array", "loader"])
+def test_the_example_may_be_data(form: str) -> None:
+    network, example = mlp()
+    pair = TensorDataset(torch.rand(30, 10), torch.zeros(30, dtype=torch.int64))
+    forms = {"pair": pair.tensors, "array": example.numpy(), "loader": DataLoader(pair, 8)}
+    assert prune(network, forms[form], 0.5).edit == prune(network, example, 0.5).edit

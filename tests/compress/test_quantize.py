@@ -263,3 +263,25 @@ def test_calibration_that_is_not_finite_is_refused(model: nn.Module) -> None:
     broken = torch.full((4, 8, 8, 1), float("nan"))
     with pytest.raises(UsageError, match="finite"):
         quantize(model, broken)
+
+
+def test_what_is_returned_names_the_layers_that_stay_in_floats() -> None:
+    layers = [nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 16), nn.SiLU(), nn.Linear(16, 2)]
+    made = quantize(nn.Sequential(*layers).eval(), torch.rand(32, 4))
+    integer, edit = made
+    assert (made.model, made.edit) == (integer, edit)
+    assert integer_layers(integer) == ["0", "2"]
+    # 386 floats of 4 bytes before. Then a byte a weight, and 12 an output for its bias, the scale of that, and the
+    # scale of its weights; three points have a scale and a zero point of a byte.
+    saved = 64 + 256 + 12 * 32 + 4 * 34 + 3 * 5
+    assert repr(made) == f"int8: 2 layers, {saved} B of 1.5 kB\nin floats    kind\n4          Linear"
+
+
+def test_a_network_that_is_all_in_integers_says_so(model: nn.Module, samples: Samples) -> None:
+    assert repr(quantize(model, torch.from_numpy(samples.inputs))).endswith("none in floats")
+
+
+def test_of_data_some_inputs_are_taken(model: nn.Module, samples: Samples) -> None:
+    whole = quantize(model, torch.from_numpy(samples.inputs)).edit
+    assert quantize(model, samples).edit == whole
+    assert quantize(model, (samples.inputs, samples.labels)).edit == whole

@@ -250,3 +250,19 @@ def test_sources_are_seen_as_often_as_their_weights_say(tmp_path, out, world, ma
     assert len(set(ids)) > 0.85 * len(source_of)  # other halves of the first source in each epoch
     labels = dict(zip(train.ids.tolist(), train.labels.tolist(), strict=True))
     assert all(labels[i] == t for batch in steps for i, t in zip(batch.ids.tolist(), batch.targets, strict=True))
+
+
+def test_small_batches_in_memory_are_made_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = np.arange(40, dtype=np.float32).reshape(20, 2)
+    samples = Samples(inputs, np.arange(20), np.arange(20, dtype=np.uint64))
+    changed = Batches(samples, 8, 0, lambda inputs, ids, epochs, seed: inputs)
+    expected = list(changed.from_step(1, 5))
+    large = Batches(Samples(np.zeros((20, 1 << 16), np.float32), samples.labels, samples.ids), 8, 0)
+    monkeypatch.setattr("bessemer.data.dataset.ThreadPoolExecutor", None)
+    for one, other in zip(Batches(samples, 8, 0).from_step(1, 5), expected, strict=True):
+        assert torch.equal(one.inputs, other.inputs)
+        assert torch.equal(one.targets, other.targets)
+        assert one.step == other.step
+    for batches in (changed, large):
+        with pytest.raises(TypeError, match="not callable"):
+            next(batches.from_step(1, 5))

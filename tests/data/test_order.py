@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bessemer.data.order import Order, doubling_phases, permute
-from bessemer.draws import chained
+from bessemer.data.order import BLOCK, Order, doubling_phases, permute
+from bessemer.draws import Stream, chained, key
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -98,6 +98,19 @@ def test_steps_are_rounded_up_and_at_least_one(n, batch_size, epochs, steps):
 def test_an_empty_order_is_refused(n, batch_size):
     with pytest.raises(ValueError, match="at least one sample"):
         Order(n, batch_size, 0)
+
+
+def test_batches_over_the_edges_of_blocks_and_epochs_are_those_of_single_places():
+    n, batch_size = 2 * BLOCK + 5, BLOCK - 3
+    order = Order(n, batch_size, 7)
+    for step in (0, 5, 1, 4):  # in any order, also of blocks that were let go
+        positions, epochs = order.batch(step)
+        places = np.arange(step * batch_size, (step + 1) * batch_size)
+        assert np.array_equal(epochs, places // n)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            expected = permute(places[here] % n, n, key(Stream.ORDER, 7, int(epoch)))
+            assert np.array_equal(positions[here], expected)
 
 
 # --- batches that grow ----------------------------------------------------------------------------------

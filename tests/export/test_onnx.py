@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 from bessemer.data.dataset import Samples
-from bessemer.errors import ArtifactError
+from bessemer.errors import ArtifactError, UsageError
 from bessemer.export.onnx import INPUT, OUTPUT, export_onnx
 from bessemer.export.session import OnnxModel
 from bessemer.model.answers import TorchModel
@@ -115,6 +116,73 @@ def test_an_export_says_its_size_and_keeps_the_network_working(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     found = OnnxModel(tmp_path / "model.onnx")(images.repeat(5, 1, 1).numpy())
     np.testing.assert_allclose(found, network(images).detach().numpy().repeat(5, 0), atol=1e-6)
+
+
+class Unlike(nn.Module):
+    """Cannot be exported: its branch depends on values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.drop = nn.Linear(4, 3), nn.Dropout(0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(self.drop(x)) if x.sum() > 0 else x
+
+
+def frozen() -> nn.Sequential:
+    """A network in training, whose batch normalization its owner keeps in evaluation mode."""
+    network = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3)).train()
+    network[1].eval()
+    return network
+
+
+def modes(network: nn.Module) -> list[bool]:
+    return [layer.training for layer in network.modules()]
+
+
+def test_every_layer_has_its_own_mode_after_an_export(tmp_path: Path) -> None:
+    network, example = frozen(), torch.rand(4, 4)
+    before, state = modes(network), copy.deepcopy(network.state_dict())
+    export_onnx(network, example, tmp_path / "model.onnx")
+    assert modes(network) == before
+    assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
+    expected = TorchModel(copy.deepcopy(network))(example.numpy())
+    np.testing.assert_allclose(OnnxModel(tmp_path / "model.onnx")(example.numpy()), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("network", "inputs", "name"),
+    [(frozen(), 5, "model.onnx"), (frozen(), 4, "taken"), (Unlike(), 4, "model.onnx")],
+    ids=["wrong example", "name of a folder", "branch on values"],
+)
+def test_every_layer_has_its_own_mode_after_a_failure_that_names_the_file(
+    network: nn.Module, inputs: int, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").mkdir()
+    before = modes(network)
+    with pytest.raises(UsageError, match=str(tmp_path / name)) as caught:
+        export_onnx(network, torch.ones(4, inputs), tmp_path / name)
+    assert caught.value.remedy
+    assert modes(network) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_path_may_be_text_and_its_folder_is_made(tmp_path: Path) -> None:
+    size = export_onnx(nn.Linear(4, 3), torch.rand(2, 4), f"{tmp_path}/new/deep/model.onnx")
+    assert size == (tmp_path / "new" / "deep" / "model.onnx").stat().st_size
+
+
+@pytest.mark.parametrize("place", ["file/model.onnx", "/proc/none/model.onnx"])
+def test_a_place_that_cannot_be_written_to_is_named(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=place) as caught:
+        export_onnx(nn.Linear(4, 3), torch.rand(2, 4), str(tmp_path / place))
+    assert caught.value.remedy
+
+
+def test_an_example_that_the_network_does_not_take_is_told_with_its_shape(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"torch.float32 of shape \(2, 5\): mat1 and mat2"):
+        export_onnx(nn.Linear(4, 3), torch.rand(7, 5), tmp_path / "model.onnx")
 
 
 def pointing_to(folder: Path, location: str) -> Path:

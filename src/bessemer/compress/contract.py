@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bessemer.compress.config import ContractConfig
+from bessemer.report.units import Unit
+
+if TYPE_CHECKING:
+    from bessemer.task.task import Task
 
 SLACK = 1e-12  # a drop of exactly one point must not fail by rounding
 
@@ -52,6 +57,19 @@ def judge(contract: ContractConfig, measured: Figures, quantized: bool) -> list[
     if quantized and (contract.min_speedup or 0) < 1:
         verdicts.append(at_least("not_slower", 1.0, measured.speedup))
     return [verdict for verdict in verdicts if verdict is not None]
+
+
+def few_samples(
+    task: Task, splits: Mapping[str, int], parent: float, contract: ContractConfig, unit: Unit
+) -> Iterator[str]:
+    """Where one sample of a split weighs more than the quality that may be lost, in words."""
+    for name, one in task.weight_of_a_sample(splits).items():
+        limit, change = contract.most_lost(parent), unit.change
+        if one > limit:
+            yield (
+                f"the {name} split has {splits[name]} samples; one of them is {change(one, signed=False)}, and "
+                f"max_drop allows {change(limit, signed=False, word=False)}: chance will decide"
+            )
 
 
 def at_most(term: str, limit: float | None, value: float) -> Verdict | None:

@@ -19,13 +19,11 @@ from torch.utils.hooks import RemovableHandle
 
 from bessemer.compress.config import DistillConfig, FinetuneConfig
 from bessemer.compress.steps import Lab, Made, Step
-from bessemer.data.dataset import Batch, Batches
+from bessemer.data.dataset import Batch
 from bessemer.data.stream import IGNORED
 from bessemer.errors import UsageError
 from bessemer.model.contract import is_packing, set_packing
 from bessemer.task.task import Objective, Teachable
-from bessemer.train.config import TrainConfig
-from bessemer.train.loop import FitResult, fit
 from bessemer.train.methods import Method
 
 
@@ -121,26 +119,6 @@ class Distillation(Method):
             problem = "the teacher has one output, which is no logit of a class"
             raise UsageError(problem, "give the task's objective a method `taught`, or set distill.weight to 0")
         return soft_target_loss(student, teacher, self.config.temperature)
-
-
-def distill(
-    student: nn.Module,
-    teacher: nn.Module,
-    task: Objective,
-    batches: Batches,
-    train: TrainConfig,
-    config: DistillConfig | None = None,
-    *,
-    taps: Sequence[str] = (),
-    methods: Sequence[Method] = (),
-    **options: Any,
-) -> FitResult:
-    """Train a student in place under a teacher; other options are those of `fit`.
-
-    `taps` names layers that both networks have, whose features (B, C, H, W) or (B, T, D) are compared.
-    """
-    method = Distillation(teacher, config or DistillConfig(), taps, task)
-    return fit(student, task, batches, train, methods=[*methods, method], **options)
 
 
 class Distill(DistillConfig, Step):

@@ -20,12 +20,16 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from bessemer.compress.edited import Edited, short_table
 from bessemer.compress.steps import Lab, Made, Step
+from bessemer.data.given import inputs_of
 from bessemer.errors import UsageError
 from bessemer.model.contract import channel_groups
+from bessemer.model.measure import parameters
 from bessemer.model.surgery import Edit, apply_edits
 
 PRUNABLE = (nn.Conv2d, nn.Linear)
+EXAMPLE = 4  # inputs that show the way through a network
 
 
 @dataclass(frozen=True)
@@ -51,20 +55,35 @@ class Group:
         return max(1, min(len(slot.channels) for slot in self.slots) // self.size)
 
 
-def prune(model: nn.Module, example: Tensor, keep: float, round_to: int = 8) -> tuple[nn.Module, Edit]:
+def prune(model: nn.Module, example: Any, keep: float, round_to: int = 8) -> Edited:
     """Keep the share `keep` of the channels in every group; returns a pruned copy and the edit that made it.
 
-    `example` is a batch of inputs. Counts are rounded to multiples of `round_to`, and never fall below one
-    multiple where the layer had it; attention loses whole heads and keeps one at least. The layer that gives the
-    outputs keeps them all. Warns when nothing changes. Source: Li et al., "Pruning filters for efficient
-    ConvNets", 2017.
+    `example` is a batch of inputs (B, ...), or data of which a few inputs are taken (see bessemer.data.given).
+    Counts are rounded to multiples of `round_to`, and never fall below one multiple where the layer had it;
+    attention loses whole heads and keeps one at least. The layer that gives the outputs keeps them all. Warns when
+    nothing changes. What is returned unpacks into the pair, and shows which layers changed. Source: Li et al.,
+    "Pruning filters for efficient ConvNets", 2017.
     """
     if not 0 < keep <= 1:
         raise UsageError(f"keep must be in (0, 1], got {keep}", "give the share of channels to keep")
-    edit = plan(model, example, keep, round_to)
+    edit = plan(model, inputs_of(example, EXAMPLE), keep, round_to)
     if not edit["layers"]:
         warnings.warn(f"prune(keep={keep}) changed nothing: no group has channels to spare", stacklevel=2)
-    return apply_edits(copy.deepcopy(model), [edit]), edit
+    pruned = apply_edits(copy.deepcopy(model), [edit])
+    return Edited(pruned, edit, told(model, pruned, edit))
+
+
+def told(model: nn.Module, pruned: nn.Module, edit: Edit) -> str:
+    """Parameters before and after, and the channels of each layer that changed."""
+    before, after = parameters(model), parameters(pruned)
+    head = f"pruned to {after:,} of {before:,} parameters ({after / max(1, before):.1%})"
+    rows = []
+    for name, layer in model.named_modules():  # in the model's own order
+        if name in edit["layers"] and isinstance(layer, PRUNABLE):
+            left = pruned.get_submodule(name)
+            widths = [(_width(left, side), _width(layer, side)) for side in ("out", "in")]
+            rows.append([name, *(f"{new} of {old}" if new < old else str(old) for new, old in widths)])
+    return f"{head}\n{short_table(['layer', 'outputs', 'inputs'], rows)}" if rows else f"{head}, nothing changed"
 
 
 def plan(model: nn.Module, example: Tensor, keep: float, round_to: int = 8) -> Edit:

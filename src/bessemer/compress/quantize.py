@@ -15,12 +15,15 @@ import torch
 from pydantic import Field
 from torch import Tensor, fx, nn
 
+from bessemer.compress.edited import Edited, short_table
 from bessemer.compress.steps import INTEGERS, Lab, Made, Step
+from bessemer.data.given import inputs_of
 from bessemer.errors import UsageError
 from bessemer.model.quantized import (
     FULL,
     LEAVES,
     REDUCED,
+    IntegerEmbedding,
     IntegerLayer,
     QuantizePoint,
     find_points,
@@ -28,22 +31,27 @@ from bessemer.model.quantized import (
     trace,
 )
 from bessemer.model.surgery import Edit
+from bessemer.report.format import plural, size
 from bessemer.runtime import has_dot_products
 
 LEVELS = 255
 SHRINKS = [1 - 0.05 * i for i in range(15)]
 KEPT_VALUES = 200_000
 CALIBRATION_BATCH = 64
+CALIBRATION = 512  # inputs that set the ranges, where data gives more
 
 
-def quantize(model: nn.Module, calibration: Tensor, weight_limit: int | None = None) -> tuple[nn.Module, Edit]:
+def quantize(model: nn.Module, calibration: Any, weight_limit: int | None = None) -> Edited:
     """A copy of a traceable model in 8-bit integers, and its edit.
 
-    `calibration` (N, ...) holds inputs as the model takes them, a few hundred of the training data; N at
-    least 1. Weights become integers from -`weight_limit` to `weight_limit`: 127, or 63 for processors without
-    8-bit dot products (see bessemer.model.quantized.REDUCED); by default what this one needs. Raises UsageError
-    where the model cannot be traced or has nothing to quantize.
+    `calibration` (N, ...) holds inputs as the model takes them, a few hundred of the training data, N at least 1;
+    or it is data (see bessemer.data.given), of which 512 inputs are taken. Weights become integers from
+    -`weight_limit` to `weight_limit`: 127, or 63 for processors without 8-bit dot products (see
+    bessemer.model.quantized.REDUCED); by default what this one needs. What is returned unpacks into the pair, and
+    shows which layers stay in floats. Raises UsageError where the model cannot be traced or has nothing to
+    quantize.
     """
+    calibration = inputs_of(calibration, CALIBRATION)
     if len(calibration) == 0:
         raise UsageError("no calibration data", "give at least one batch of training inputs")
     if any(isinstance(m, (QuantizePoint, IntegerLayer)) for m in model.modules()):
@@ -55,7 +63,24 @@ def quantize(model: nn.Module, calibration: Tensor, weight_limit: int | None = N
     ranges = observe(graph, points, calibration)
     scales = {name: choose_scale(*found) for name, found in ranges.items()}
     edit: Edit = {"edit": "quantize", "activations": {name: list(pair) for name, pair in scales.items()}}
-    return insert_points(graph, scales, weight_limit or limit_here()).eval(), edit
+    integer = insert_points(graph, scales, weight_limit or limit_here()).eval()
+    return Edited(integer, edit, told(model, integer))
+
+
+def told(model: nn.Module, integer: nn.Module) -> str:
+    """How many layers became integers and what that saves, and which layers stay in floats."""
+    layers = [layer for layer in integer.modules() if isinstance(layer, (IntegerLayer, IntegerEmbedding))]
+    head = f"int8: {plural(len(layers), 'layer')}, {size(_bytes(integer))} of {size(_bytes(model))}"
+    rows = [
+        [name or "(the model itself)", type(layer).__name__]
+        for name, layer in integer.named_modules()
+        if any(True for _ in layer.parameters(recurse=False))
+    ]
+    return f"{head}\n{short_table(['in floats', 'kind'], rows)}" if rows else f"{head}, none in floats"
+
+
+def _bytes(model: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
 
 
 def limit_here() -> int:
@@ -120,7 +145,7 @@ class Quantize(Step):
     form: ClassVar[str | None] = INTEGERS
 
     step: Literal["quantize"] = "quantize"
-    calibration: int = Field(512, ge=1, description="training samples that set the ranges of activations")
+    calibration: int = Field(CALIBRATION, ge=1, description="training samples that set the ranges of activations")
 
     def apply(self, made: Made, lab: Lab) -> Made:
         limit = FULL if lab.has_dot_products() else REDUCED

@@ -10,6 +10,7 @@ from bessemer.compress.config import CompressConfig, ContractConfig
 from bessemer.compress.contract import Figures, judge
 from bessemer.compress.propose import Proposal, Round
 from bessemer.compress.steps import INTEGERS
+from bessemer.report.units import Unit
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,30 @@ def choose(config: CompressConfig, candidates: list[Candidate]) -> Candidate | N
     if config.prefer == "size":
         return min(good, key=lambda one: (one.bytes, -one.speedup))
     return max(good, key=lambda one: (one.speedup, -one.bytes))
+
+
+def contract_facts(
+    config: CompressConfig, candidates: list[Candidate], chosen: Candidate | None
+) -> dict[str, Any]:
+    """What a report says of the search, as plain values."""
+    rows = []
+    for one in candidates:
+        missed = one.missed(config.contract)
+        rows.append({**one.as_dict(), "missed": missed, "met": not missed, "chosen": one is chosen})
+    return {
+        "terms": config.contract.model_dump(exclude_none=True, exclude={"batch"}),
+        "batch": config.contract.batch,
+        "candidates": rows,
+        "chosen": chosen.name if chosen else None,
+        "met": None if chosen else False,  # what is chosen is judged on the test split
+    }
+
+
+def describe(one: Candidate, contract: ContractConfig, unit: Unit) -> str:
+    """One line on a candidate, for the terminal; `unit` is that of the headline measure."""
+    missed = one.missed(contract)
+    state = f"misses {', '.join(missed)}" if missed else "meets the contract"
+    return (
+        f"  {one.name}: {unit.told(one.quality)} ({unit.change(one.quality - one.parent_quality)}), "
+        f"{one.shrink:.1f}x smaller, {one.speedup:.2f}x faster: {state}"
+    )

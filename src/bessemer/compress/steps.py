@@ -77,6 +77,13 @@ class Step(Config):
         raise NotImplementedError
 
 
+def carry_out(steps: Sequence[Step], made: Made, lab: Lab) -> Made:
+    """The network after all steps, one after the other."""
+    for step in steps:
+        made = step.apply(made, lab)
+    return made
+
+
 STEPS = {
     "prune": "bessemer.compress.prune.Prune",
     "distill": "bessemer.compress.distill.Distill",

@@ -31,6 +31,8 @@ from bessemer.data.split import SPLITS
 from bessemer.data.stream import IGNORED, Stream, Windows
 from bessemer.draws import U64, mix
 
+AT_HAND = 1 << 20  # bytes of a batch that are copied in less time than a thread takes to hand it over
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -190,6 +192,13 @@ class Batches:
         other.order = Order(self.order.n, self.order.batch_size, self.order.seed, phases)
         return other
 
+    @property
+    def _is_at_hand(self) -> bool:
+        inputs = self.samples.inputs
+        if self.augment is not as_they_are or not isinstance(inputs, np.ndarray):
+            return False
+        return inputs[:1].nbytes * self.order.batch_size <= AT_HAND
+
     def batch(self, step: int, rank: int = 0, world: int = 1) -> Batch:
         """This rank's share of global batch `step`."""
         positions, epochs = self.order.batch(step, rank, world)
@@ -201,7 +210,14 @@ class Batches:
         return Batch(torch.from_numpy(inputs), torch.from_numpy(some.labels), some.ids, step, first)
 
     def from_step(self, start: int, stop: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
-        """Batches `start` to `stop`, the next one being made by a thread while the current one is used."""
+        """Batches `start` to `stop`, the next one being made by a thread while the current one is used.
+
+        Small ones that are a copy of what is in memory are made at once: to hand them over would take longer.
+        """
+        if self._is_at_hand:
+            for step in range(start, stop):
+                yield self.batch(step, rank, world)
+            return
         with ThreadPoolExecutor(1) as worker:
             coming: Future[Batch] | None = None
             for step in range(start, stop):

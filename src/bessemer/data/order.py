@@ -34,6 +34,9 @@ def permute(index: NDArray[np.int64], n: int, seed: np.uint64) -> NDArray[np.int
     return out.astype(np.int64)
 
 
+BLOCK = 1 << 14  # places that are permuted at once: a batch at a time would take ten times as long
+KEPT = 4  # blocks, since a batch may reach over the edges of some
+
 Phase = tuple[int, int]  # so many batches, of such a size
 
 
@@ -51,6 +54,7 @@ class Order:
         self.batch_size = batch_size
         self.seed = seed
         self.phases = list(phases)
+        self._blocks: dict[tuple[int, int], NDArray[np.int64]] = {}
 
     def steps(self, epochs: float) -> int:
         """Number of batches in so many epochs, rounded up, at least one."""
@@ -82,13 +86,24 @@ class Order:
         """Positions of the samples, and their epochs, in this rank's even share of global batch `step`."""
         share = self.size(step) // world
         start = self.offset(step) + rank * share
-        place = np.arange(start, start + share, dtype=np.int64)
-        epochs, within = place // self.n, place % self.n
-        positions = np.empty_like(within)
-        for epoch in np.unique(epochs):
-            here = epochs == epoch
-            positions[here] = permute(within[here], self.n, key(Stream.ORDER, self.seed, int(epoch)))
-        return positions, epochs
+        stop = start + share
+        place = np.arange(start, stop, dtype=np.int64)
+        positions = [np.empty(0, np.int64)]
+        while start < stop:
+            epoch, within = divmod(start, self.n)
+            number, first = divmod(within, BLOCK)
+            part = self._block(epoch, number)[first : first + stop - start]
+            positions.append(part)
+            start += len(part)
+        return np.concatenate(positions), place // self.n
+
+    def _block(self, epoch: int, number: int) -> NDArray[np.int64]:
+        """Positions of the samples at BLOCK places of an epoch, at fewer behind its last whole block."""
+        if (epoch, number) not in self._blocks:
+            within = np.arange(number * BLOCK, min((number + 1) * BLOCK, self.n), dtype=np.int64)
+            found = permute(within, self.n, key(Stream.ORDER, self.seed, epoch))
+            self._blocks = dict([*self._blocks.items(), ((epoch, number), found)][-KEPT:])
+        return self._blocks[epoch, number]
 
 
 def doubling_phases(samples: float, batch_size: int, doublings: int) -> list[Phase]:

@@ -6,6 +6,7 @@ Runtime, OpenVINO and TensorRT turn into integer kernels.
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,11 @@ from onnxscript import opset20 as op
 from torch import Tensor, nn
 
 import bessemer.model.quantized  # noqa: F401 (it registers the operators that are translated below)
+from bessemer.artifact import place_errors, write_atomic
+from bessemer.data.given import inputs_of
+from bessemer.errors import UsageError
 from bessemer.model.contract import free_length
+from bessemer.model.modes import evaluating
 
 OPSET = 20
 INPUT, OUTPUT = "inputs", "logits"
@@ -41,19 +46,49 @@ TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
 }
 
 
-def export_onnx(model: nn.Module, example: Tensor, path: Path) -> int:
+def export_onnx(model: nn.Module, example: Any, path: str | Path) -> int:
     """Write `model` as ONNX to `path` and return its size in bytes.
 
-    `example` is a batch (B, ...) of inputs as the model takes them; the file takes any batch size. That of a model
-    of free length also takes tokens (B, T) of any length.
+    `example` is a batch (B, ...) of inputs as the model takes them, or data of which two are taken (see
+    bessemer.data.given); the file takes any batch size. That of a model of free length also takes tokens (B, T) of
+    any length. The folder is made where it is missing. The file holds
+    the model in evaluation mode; the model itself keeps its device and the mode of every layer, whether this
+    succeeds or not. Raises UsageError where the model cannot be exported or `path` names no file, and StorageError
+    where the disk is full; both name the file.
     """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", f"name a file, such as {path / 'model.onnx'}")
+    with place_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    network = model if _on_processor(model) else copy.deepcopy(model).cpu()
+    with evaluating(network):
+        data = _as_onnx(network, inputs_of(example, 2).cpu(), path)
+    with place_errors(path):
+        write_atomic(path, data)
+    return len(data)
+
+
+def _on_processor(model: nn.Module) -> bool:
+    return all(tensor.device.type == "cpu" for tensor in (*model.parameters(), *model.buffers()))
+
+
+def _as_onnx(network: nn.Module, example: Tensor, path: Path) -> bytes:
+    """The bytes of the file; raises UsageError where the exporter or the format cannot take the network."""
     sizes: dict[int, Any] = {0: torch.export.Dim("batch")}
-    if free_length(model):
+    if free_length(network):
         sizes[1] = torch.export.Dim("length")
-    with _quiet():
+    example = _traceable(example, sizes)
+    kind, given = type(network).__name__, f"{example.dtype} of shape {tuple(example.shape)}"
+    with _named(f"{path}: {kind} does not take the example, {given}", "give inputs as the model takes them"):
+        _probe(network, example)
+    with (
+        _named(f"{path}: {kind} cannot be exported", "keep branches and shapes on values out of forward()"),
+        _quiet(),
+    ):
         program = torch.onnx.export(
-            model.cpu().eval(),
-            (_traceable(example.cpu(), sizes),),
+            network,
+            (example,),
             dynamo=True,
             opset_version=OPSET,
             input_names=[INPUT],
@@ -62,13 +97,29 @@ def export_onnx(model: nn.Module, example: Tensor, path: Path) -> int:
             custom_translation_table=TRANSLATIONS,
             verbose=False,
         )
-    assert program is not None
-    proto = program.model_proto
-    _strip(proto)
-    _write_zero_points(proto.graph)
-    onnx.checker.check_model(proto)
-    onnx.save_model(proto, str(path))
-    return path.stat().st_size
+        assert program is not None
+        proto = program.model_proto
+        _strip(proto)
+        _write_zero_points(proto.graph)
+        onnx.checker.check_model(proto)
+        data: bytes = proto.SerializeToString()
+    return data
+
+
+@torch.no_grad()
+def _probe(network: nn.Module, example: Tensor) -> None:
+    """Run the network once: what it says of a wrong example is plainer than what the exporter says."""
+    network(example)
+
+
+@contextmanager
+def _named(problem: str, remedy: str) -> Iterator[None]:
+    """Turn any failure into a UsageError: the problem, and the first line of what caused it."""
+    try:
+        yield
+    except Exception as error:
+        words = str(error.__cause__ or error).strip() or type(error).__name__
+        raise UsageError(f"{problem}: {words.splitlines()[0]}", remedy) from error
 
 
 def _traceable(example: Tensor, sizes: Mapping[int, Any]) -> Tensor:

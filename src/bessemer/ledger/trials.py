@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from bessemer.artifact import Artifact
-from bessemer.compress.steps import FLOATS, Plan, Step
+from bessemer.compress.steps import FLOATS, Plan, Step, carry_out
 from bessemer.compress.steps import without as steps_without
 from bessemer.draws import Stream, seed_for
 from bessemer.export.onnx import export_onnx
@@ -29,7 +29,7 @@ from bessemer.ledger.techniques import without
 from bessemer.model.state import load_model
 from bessemer.recipe import Recipe
 from bessemer.runtime import use
-from bessemer.stages.candidate import RunLab, begun, carry_out
+from bessemer.stages.candidate import RunLab, begun
 from bessemer.stages.context import Context
 from bessemer.stages.evaluate import Evaluated
 from bessemer.stages.train import Trained, parent_of, train_parent
@@ -117,7 +117,7 @@ def try_steps(context: Context, steps: Sequence[Step], label: str) -> dict[str, 
         if not part and form in found:
             continue
         began = time.perf_counter()
-        made = carry_out(Plan(tuple(part)), made, lab)
+        made = carry_out(part, made, lab)
         seconds += time.perf_counter() - began
         found[form] = {**measure(context, made.network, form), "seconds": seconds}
     return found

@@ -35,7 +35,8 @@ def process_group(runtime: Runtime) -> Iterator[None]:
 def refuse_own_statistics(model: nn.Module) -> None:
     """Refuse layers that keep running statistics of this rank's samples alone, which ranks would not share."""
     for name, layer in model.named_modules():
-        if isinstance(layer, _BatchNorm) and layer.track_running_stats and not isinstance(layer, GhostBatchNorm2d):
+        moves = isinstance(layer, _BatchNorm) and layer.track_running_stats and layer.training
+        if moves and not isinstance(layer, GhostBatchNorm2d):
             raise UsageError(
                 f"{name} ({type(layer).__name__}) keeps statistics that differ from process to process",
                 "take bessemer.model.layers.GhostBatchNorm2d in its place, or train in one process",

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from bessemer.artifact import Artifact
 from bessemer.compress.config import ContractConfig, DistillConfig
 from bessemer.compress.search import Candidate
-from bessemer.compress.steps import Made, Plan
+from bessemer.compress.steps import Made, Plan, carry_out
 from bessemer.config import keyed
 from bessemer.draws import Stream, seed_for
+from bessemer.export.measured import Quality, Timing, measured
 from bessemer.runtime import has_dot_products
-from bessemer.stages.context import Context, save_records, sizes, time_files
+from bessemer.stages.context import Context, save_records
 from bessemer.stages.evaluate import Evaluated
 from bessemer.stages.train import HISTORY, MODEL, Trained, parent_of, train_model
 from bessemer.train.config import TrainConfig
@@ -132,7 +133,7 @@ def make_candidate(context: Context, plan: Plan, base: Artifact | None, batch: i
     from bessemer.model.state import save_model
 
     lab = RunLab(context, plan.curve, plan.curve, context.work)
-    made = carry_out(plan, begun(context, base), lab)
+    made = carry_out(plan.steps, begun(context, base), lab)
     (context.out / HISTORY).write_text(json.dumps(lab.history), encoding="utf-8")
     tried = Tried(context.out)
     save_model(tried.model, made.architecture, made.network)
@@ -149,42 +150,19 @@ def begun(context: Context, base: Artifact | None) -> Made:
     return Made(read_architecture(folder), load_model(folder))
 
 
-def carry_out(plan: Plan, made: Made, lab: RunLab) -> Made:
-    """The network after a plan's own steps."""
-    for step in plan.steps:
-        made = step.apply(made, lab)
-    return made
-
-
 def measure(context: Context, plan: Plan, made: Made, tried: Tried, batch: int) -> dict[str, Any]:
     """Quality on the validation split, size and speed of the file, in turns with the parent's."""
     from bessemer.export.session import OnnxModel
-    from bessemer.measure.benchmark import speedup, summarize
     from bessemer.model.state import load_model
 
     task, dataset, parent = context.task, context.dataset(), Evaluated(context.inputs)
     samples = task.samples(dataset, "validation", load_model(parent_of(context.inputs).model))
-    files = {"parent": parent.file, "own": tried.file}
-    times = time_files(files, samples.inputs, batch, TIMING_SECONDS, context.runtime.threads)
-    ratio = speedup(times[batch]["parent"], times[batch]["own"])
-    records = task.records(OnnxModel(tried.file, context.runtime.threads), samples, dataset)
+    threads = context.runtime.threads
+    records = task.records(OnnxModel(tried.file, threads), samples, dataset)
     save_records(records, context.out / RECORDS)
-    before, after = task.value(parent.records("validation")), task.value(records)
-    return {
-        **sizes(made.network, tried.file, samples),
-        "name": plan.name,
-        "curve": plan.curve,
-        "format": plan.form,
-        "steps": plan.settings(),
-        "quality": after,
-        "parent_quality": before,
-        "drop": -task.headline.gain(before, after),
-        "shrink": parent.file.stat().st_size / tried.file.stat().st_size,
-        "latency_ms": {str(size): summarize(taken["own"])["median_ms"] for size, taken in times.items()},
-        "speedup": ratio["value"],
-        "speedup_low": ratio["low"],
-        "speedup_high": ratio["high"],
-    }
+    quality = Quality(task.headline, task.value(parent.records("validation")), task.value(records))
+    timing = Timing(batch, TIMING_SECONDS, threads)
+    return measured(plan, made.network, tried.file, parent.file, samples.inputs, quality, timing).as_dict()
 
 
 def told_trainings(artifact: Artifact) -> Mapping[str, Any]:

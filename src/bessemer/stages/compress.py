@@ -9,8 +9,9 @@ from typing import Any
 
 from bessemer.artifact import Artifact, copy_into
 from bessemer.compress.config import CompressConfig
+from bessemer.compress.contract import few_samples
 from bessemer.compress.propose import Round, proposal
-from bessemer.compress.search import Candidate, choose, search
+from bessemer.compress.search import Candidate, choose, contract_facts, describe, search
 from bessemer.compress.steps import Plan
 from bessemer.config import keyed
 from bessemer.recipe import Recipe
@@ -63,7 +64,9 @@ def body(context: Context) -> None:
             artifact, cached = obtain(context, plan, config.contract)
             one = Tried(artifact.path).candidate
             made[one.name] = plan, artifact
-            context.progress.note(describe(one, context, config) + (", kept from before" if cached else ""))
+            context.progress.note(
+                describe(one, config.contract, context.headline().unit) + (", kept from before" if cached else "")
+            )
             yield one
 
     candidates = search(config, proposal(config), make)
@@ -102,48 +105,13 @@ def keep_chain(context: Context, plan: Plan, config: CompressConfig) -> list[dic
     return chain
 
 
-def contract_facts(
-    config: CompressConfig, candidates: list[Candidate], chosen: Candidate | None
-) -> dict[str, Any]:
-    """What the report says of the search."""
-    rows = []
-    for one in candidates:
-        missed = one.missed(config.contract)
-        rows.append({**one.as_dict(), "missed": missed, "met": not missed, "chosen": one is chosen})
-    return {
-        "terms": config.contract.model_dump(exclude_none=True, exclude={"batch"}),
-        "batch": config.contract.batch,
-        "candidates": rows,
-        "chosen": chosen.name if chosen else None,
-        "met": None if chosen else False,  # what is chosen is judged by export, on the test split
-    }
-
-
 def warn_of_few_samples(context: Context, config: CompressConfig) -> None:
     """Say so where one sample weighs more than the quality that may be lost."""
-    task, about = context.task, context.dataset().about
-    weight = task.weight_of_a_sample(about["splits"])
+    task, splits = context.task, context.dataset().about["splits"]
     parent = task.value(Evaluated(context.inputs).records("validation"))
-    for name, one in weight.items():
-        limit = config.contract.most_lost(parent)
-        if one > limit:
-            unit = context.headline().unit
-            allowed = unit.change(limit, signed=False, word=False)
-            context.progress.note(
-                f"  mind: the {name} split has {about['splits'][name]} samples; one of them is "
-                f"{unit.change(one, signed=False)}, and max_drop allows {allowed}: chance will decide"
-            )
-
-
-def describe(one: Candidate, context: Context, config: CompressConfig) -> str:
-    """One line on a candidate, for the terminal."""
-    unit, change = context.headline().unit, one.quality - one.parent_quality
-    missed = one.missed(config.contract)
-    state = f"misses {', '.join(missed)}" if missed else "meets the contract"
-    return (
-        f"  {one.name}: {unit.told(one.quality)} ({unit.change(change)}), {one.shrink:.1f}x smaller, "
-        f"{one.speedup:.2f}x faster: {state}"
-    )
+    unit = context.headline().unit
+    for text in few_samples(task, splits, parent, config.contract, unit):
+        context.progress.note(f"  mind: {text}")
 
 
 def choice_of(inputs: Mapping[str, Artifact]) -> Compressed | None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bessemer.artifact import ABOUT, Artifact, Cache, Decisions, write_atomic
-from bessemer.data.rows import Rows
 from bessemer.recipe import Recipe
 from bessemer.report.units import Measure
 from bessemer.runtime import Progress, Runtime
@@ -18,9 +16,7 @@ from bessemer.task import Task, find_task
 from bessemer.task.task import Records
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from bessemer.data.dataset import Dataset, Samples
+    from bessemer.data.dataset import Dataset
 
 
 FACTS, DECISIONS = "facts.json", "decisions.json"
@@ -83,31 +79,3 @@ def read_records(path: Path) -> Records:
 
     with np.load(path, allow_pickle=False) as kept:
         return {name: kept[name] for name in kept.files}
-
-
-def sizes(network: nn.Module, file: Path, samples: Samples) -> dict[str, int]:
-    """Bytes of the exported file, parameters, and operations for one sample."""
-    import torch
-
-    from bessemer.model.measure import flops, parameters
-
-    example = torch.from_numpy(samples.inputs[:2])
-    return {"bytes": file.stat().st_size, "parameters": parameters(network), "flops": flops(network, example)}
-
-
-def time_files(
-    files: Mapping[str, Path], inputs: Rows, batch: int, seconds: float, threads: int
-) -> dict[int, dict[str, list[float]]]:
-    """Seconds of all ONNX files in turns, on real samples, at batch 1 and at `batch`."""
-    import numpy as np
-
-    from bessemer.export.session import OnnxModel
-    from bessemer.measure.benchmark import interleave
-
-    sessions = {name: OnnxModel(path, threads) for name, path in files.items()}
-    result = {}
-    for size in sorted({1, batch}):
-        some = inputs[np.arange(size) % len(inputs)]
-        runners = {name: partial(session, some) for name, session in sessions.items()}
-        result[size] = interleave(runners, seconds / 2)
-    return result

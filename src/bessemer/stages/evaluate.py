@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.artifact import Artifact
+from bessemer.export.measured import sizes
 from bessemer.recipe import Recipe
 from bessemer.stages import prepare, train
-from bessemer.stages.context import Context, read_records, save_records, sizes
+from bessemer.stages.context import Context, read_records, save_records
 from bessemer.stages.stage import Stage
 from bessemer.stages.train import parent_of
 from bessemer.task.task import Records, Shown
@@ -71,7 +72,7 @@ def body(context: Context) -> None:
     context.write_facts(
         {
             "metrics": {"parent": task.measured(measured["test"], seed)},
-            "sizes": {"parent": sizes(network, path, test)},
+            "sizes": {"parent": sizes(network, path, test.inputs)},
             "parity": {"parent fp32": parity.as_dict()},
             "baseline": simple_baseline(context),
             **task.told(Shown("parent", dataset, network, measured["test"], seed)),

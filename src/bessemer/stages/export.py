@@ -15,10 +15,11 @@ from bessemer.compress.search import Candidate
 from bessemer.compress.steps import FLOATS, INTEGERS
 from bessemer.config import keyed
 from bessemer.data.readers import PREPROCESS
+from bessemer.export.measured import Timing, sizes, time_files
 from bessemer.recipe import Recipe
 from bessemer.stages import compress, evaluate, prepare, train
 from bessemer.stages.compress import Link, choice_of
-from bessemer.stages.context import Context, sizes, time_files
+from bessemer.stages.context import Context
 from bessemer.stages.evaluate import Evaluated
 from bessemer.stages.stage import Inputs, Stage
 from bessemer.stages.train import parent_of
@@ -182,7 +183,7 @@ def shipped_sizes(shipped: Shipped, test: Samples) -> dict[str, int]:
 
     if shipped.chosen is not None:
         return {name: getattr(shipped.chosen, name) for name in ("bytes", "parameters", "flops")}
-    return sizes(load_model(shipped.model), shipped.file, test)
+    return sizes(load_model(shipped.model), shipped.file, test.inputs)
 
 
 def time_shipped(context: Context, shipped: Shipped, test: Samples) -> dict[str, Any]:
@@ -194,7 +195,7 @@ def time_shipped(context: Context, shipped: Shipped, test: Samples) -> dict[str,
     files = {"parent": Evaluated(context.inputs).file, "shipped": shipped.file}
     files |= {str(number): link.tried.file for number, link in enumerate(shipped.chain[:-1])}
     seconds, threads = context.recipe.export.benchmark_seconds, context.runtime.threads
-    times = time_files(files, test.inputs, batch, seconds, threads)
+    times = time_files(files, test.inputs, Timing(batch, seconds, threads))
     every = {name: {str(size): summarize(taken[name]) for size, taken in times.items()} for name in files}
     ratio = speedup(times[batch]["parent"], times[batch]["shipped"])
     between = [every[str(number)] for number in range(len(shipped.chain) - 1)]

@@ -35,7 +35,11 @@ Difference = tuple[float, float | None, float | None]  # a gain, and its 95% int
 
 
 class Objective(Protocol):
-    """What training needs to know of a task: how far outputs are from a batch's targets."""
+    """What training needs to know of a task: how far outputs are from a batch's targets.
+
+    One whose `loss` leaves out some targets also has `count(targets) -> Tensor`, a scalar: how many it is the mean
+    over. Parts of a batch then weigh by what counts in them; without it they weigh the same.
+    """
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss of a batch, a mean in nats and float32."""
@@ -191,6 +195,10 @@ class Task:
     def lesson(self, dataset: Dataset, network: nn.Module, settings: LessonSettings) -> Lesson:
         """Loss, batches and validation."""
         raise NotImplementedError
+
+    def of_given(self) -> Task:
+        """The task as it is for plain samples that a caller hands over (see bessemer.task.given)."""
+        return self
 
     # --- measuring ---------------------------------------------------------------------------------------
 

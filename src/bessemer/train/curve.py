@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from bessemer.model.modes import evaluating
 from bessemer.runtime import Progress
 from bessemer.train.optimizer import use_averages
 from bessemer.train.step import Training, learning_rate
@@ -46,10 +47,10 @@ def as_result(training: Training) -> Iterator[nn.Module]:
     trained = {name: tensor.clone() for name, tensor in training.model.state_dict().items()}
     use_result(training)
     try:
-        yield training.model.eval()
+        with evaluating(training.model):
+            yield training.model
     finally:
         training.model.load_state_dict(trained)
-        training.model.train()
 
 
 def use_result(training: Training) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from bessemer.data.dataset import Batch, Batches
-from bessemer.errors import StoppedError, UsageError
+from bessemer.data.dataset import Batches
+from bessemer.errors import BessemerError, UsageError
 from bessemer.model.layers import set_ghost
-from bessemer.parallel.agree import any_ranks, from_main
+from bessemer.model.modes import wake
+from bessemer.parallel.agree import from_main
 from bessemer.parallel.data import refuse_own_statistics, replicate
+from bessemer.report.format import plural, seconds, significant
 from bessemer.runtime import SILENT, Progress, Runtime
 from bessemer.task.task import Objective
 from bessemer.train.clock import Clock
 from bessemer.train.config import TrainConfig
-from bessemer.train.curve import Validate, record, tell, use_result
+from bessemer.train.curve import Validate, use_result
 from bessemer.train.execution import (
     Execution,
     choose_execution,
@@ -28,22 +30,22 @@ from bessemer.train.execution import (
     compiled_loss,
     recorded_execution,
 )
-from bessemer.train.guard import Guard, check_ranks
+from bessemer.train.guard import Guard
+from bessemer.train.identity import claim, identity_of
 from bessemer.train.memory.heap import freed_memory_kept
 from bessemer.train.memory.limit import limit_memory
 from bessemer.train.methods import Method
 from bessemer.train.methods.batch_warmup import growing
-from bessemer.train.methods.early_stopping import gains_no_more
 from bessemer.train.methods.standard import averages_last, prepare_methods, refuse_twins, standard_methods
 from bessemer.train.optimizer import build_optimizer
 from bessemer.train.precision import choose_precision
-from bessemer.train.resume import newest_state, restore, resume, state_of
+from bessemer.train.resume import resume
+from bessemer.train.run import Run, Watch
 from bessemer.train.saver import Saver
-from bessemer.train.signals import stop_signals
-from bessemer.train.step import Training, changed, forward, micro_batches, train_step
+from bessemer.train.step import Training, changed, forward, micro_batches
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FitResult:
     """The trained model (averaged weights where EMA is on), its learning curve, and what its safety did and cost.
 
@@ -57,6 +59,32 @@ class FitResult:
     precision: str
     safety: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def loss(self) -> float | None:
+        """The loss of the last step that is on the curve; None where all were skipped."""
+        return self._last("loss")
+
+    @property
+    def validation(self) -> float | None:
+        """What the last validation said; None where there was none."""
+        return self._last("validation")
+
+    def __repr__(self) -> str:
+        told = [plural(self.history[-1]["step"] if self.history else 0, "step")]
+        if "seconds" in self.cost:
+            told[0] += f" in {seconds(self.cost['seconds'])}"
+        for name in ("loss", "validation"):
+            value = self._last(name)
+            if value is not None:
+                told.append(f"{name} {significant(value)}")
+        told.append(self.precision)
+        if self.safety.get("skipped"):
+            told.append(f"{plural(len(self.safety['skipped']), 'step')} skipped")
+        return f"FitResult({', '.join(told)})"
+
+    def _last(self, name: str) -> float | None:
+        return next((point[name] for point in reversed(self.history) if point[name] is not None), None)
 
 
 def fit(
@@ -75,14 +103,17 @@ def fit(
     progress: Progress = SILENT,
     label: str = "train",
 ) -> FitResult:
-    """Train a model in place for `config.epochs` epochs of `batches`.
+    """Train a model in place for `config.epochs` epochs of `batches`; it is given back in evaluation mode.
 
     With `work`, checkpoints go there and a later call with the same arguments goes on from the newest one, to
     bit-identical weights. `methods` come after those that `config` switches on, but before averages. `validate`
     maps the model that would be the result to a number, of which `higher_is_better` says the good end; it is asked
-    about ten times.
+    about ten times. A model with a layer in training mode keeps the mode of each layer while it trains, so what is
+    frozen by evaluation mode stays so; one wholly in evaluation mode is woken. Torch's random numbers go on
+    afterwards as if nothing had been drawn.
 
-    Raises TrainingError on a loss that is not finite, and StoppedError on SIGTERM or Ctrl-C, after saving.
+    Raises UsageError where `work` holds another training, TrainingError on a loss that is not finite, and
+    StoppedError on SIGTERM or Ctrl-C, after saving.
     """
     runtime = runtime or Runtime(str(next(model.parameters()).device), torch.get_num_threads())
     if batches.order.batch_size != config.batch_size:
@@ -93,118 +124,37 @@ def fit(
     if config.setting("early_stopping") and validate is None:
         raise UsageError("early_stopping needs validations", "pass `validate`, or set early_stopping to None")
     config.check_processes(runtime.world)
-    batches = growing(batches, config)
-    training = _set_up(model, task, batches, config, methods, seed, runtime, precision)
-    try:
-        guard = Guard(config.guard, work / "guard.json" if work else None, runtime.is_main)
-        start, history = resume(training, work, guard, progress)
-        limit_memory(training, batches, work, progress)
-        _carry_out(training, batches, start, work, progress)
-        saver = Saver(work, config.checkpoint_seconds, progress, runtime.is_main)
-        with Clock(batches.order, runtime, work) as clock, saver, freed_memory_kept():
-            _take_steps(
-                training, batches, start, history, guard, saver, clock, validate, higher_is_better, progress, label
-            )
-        use_result(training)
-    finally:
-        for method in training.methods:
-            method.release()
-    return FitResult(
-        model.eval(),
-        history,
-        training.precision,
-        {**guard.facts(), **saver.facts()},
-        {"steps": training.steps, **clock.cost()},
-    )
+    if work is not None:
+        _claim(work, lambda: identity_of(model, task, batches.samples, config, methods, seed), runtime)
+    with random_numbers_kept(runtime):
+        batches = growing(batches, config)
+        training = _set_up(model, task, batches, config, methods, seed, runtime, precision)
+        watch = Watch(validate, higher_is_better, progress, label)
+        try:
+            run = _carry_out(training, batches, work, watch)
+        finally:
+            for method in training.methods:
+                method.release()
+    safety, cost = {**run.guard.facts(), **run.saver.facts()}, {"steps": training.steps, **run.clock.cost()}
+    return FitResult(model.eval(), run.history, training.precision, safety, cost)
 
 
-def _take_steps(
-    training: Training,
-    batches: Batches,
-    start: int,
-    history: list[dict[str, Any]],
-    guard: Guard,
-    saver: Saver,
-    clock: Clock,
-    validate: Validate | None,
-    higher_is_better: bool,
-    progress: Progress,
-    label: str,
-) -> None:
-    """All steps from `start` on, with checkpoints, the learning curve and a clean stop on signals."""
-    runtime = training.runtime
-    if start == training.steps or gains_no_more(history, training.config, higher_is_better):
-        return  # as decided before it was saved
-    progress.begin(label, start)
-    with stop_signals() as stop:
-        for batch in clock.watch(batches.from_step(start, training.steps, runtime.rank, runtime.world)):
-            step = batch.step + 1
-            loss = _guarded_step(training, batch, guard, progress)
-            if loss is not None:
-                clock.took(batch.step)
-            if guard.must_rewind(batch.step):
-                back = _go_back(training, batch.step, history, guard, saver, progress)
-                progress.begin(label, back)
-                for left_out in range(back + 1, step):  # the curve is that of a run that resumes from there
-                    record(training, history, left_out, None, validate)
-                    tell(history, left_out, progress, label)
-            record(training, history, step, loss, validate)
-            tell(history, step, progress, label)
-            progress.step(label, step, training.steps, clock.line(step, training.steps, loss))
-            due = saver.is_due() and loss is not None  # in bad times the checkpoint before is the better one
-            ended = gains_no_more(history, training.config, higher_is_better)  # rank 0, which validates, says so
-            due, stopping, ended = any_ranks([due, stop.is_set(), ended], runtime)
-            if due or stopping or ended or step == training.steps:
-                check_ranks(training, step)  # so what is saved is what all ranks hold
-            if stopping:
-                saver.save_now(state_of(training, step, history, guard))
-                state = "state saved" if saver.folder else "nothing was saved, since no work folder was given"
-                problem = f"stopped at step {step} of {training.steps}; {state}"
-                raise StoppedError(problem, "run the same command to go on")
-            if due:
-                saver.save(state_of(training, step, history, guard))
-            if ended:
-                progress.note(f"{label}: stopped early at step {step} of {training.steps}")
-                return
+def random_numbers_kept(runtime: Runtime) -> AbstractContextManager[None]:
+    """Inside a block torch's random numbers may be seeded; afterwards the caller's go on where they were."""
+    devices = [torch.device(runtime.device)] if runtime.kind == "cuda" else []
+    return torch.random.fork_rng(devices)
 
 
-def _guarded_step(training: Training, batch: Batch, guard: Guard, progress: Progress) -> float | None:
-    """Take a step if it is sound; returns its loss, or None where it was skipped, now or in an earlier attempt."""
-    if guard.has_skipped(batch.step):
-        return None
-    loss, moved = train_step(training, batch, guard.limit)
-    if moved:
-        guard.took(loss)
-        return loss
-    if training.runtime.is_main:
-        is_of_gradient = math.isfinite(loss) and loss <= guard.limit
-        why = "a gradient is not finite" if is_of_gradient else f"the loss is {loss:.4g}"
-        progress.note(f"step {batch.step} skipped: {why}")
-    guard.skip(batch.step)
-    return None
-
-
-def _go_back(
-    training: Training,
-    step: int,
-    history: list[dict[str, Any]],
-    guard: Guard,
-    saver: Saver,
-    progress: Progress,
-) -> int:
-    """Put the newest checkpoint in place of the weights; returns its step.
-
-    Raises TrainingError where there is none, or that was tried often enough.
-    """
-    saver.wait()
-    state = newest_state(training, saver.folder, progress)
-    guard.refuse(step, training.config.optimizer.learning_rate, state is not None)
-    assert state is not None
-    guard.rewind(step, state.step)
-    history[:] = restore(training, state, guard)
-    if training.runtime.is_main:
-        progress.note(f"weights of step {state.step} are back; steps {state.step} to {step} are left out")
-    return state.step
+def _claim(work: Path, identity: Callable[[], dict[str, str]], runtime: Runtime) -> None:
+    """Make the folder this training's; all ranks refuse it where the main one does."""
+    refusal: BessemerError | None = None
+    if runtime.is_main:
+        try:
+            claim(work, identity())
+        except BessemerError as error:
+            refusal = error
+    if from_main(int(refusal is not None), runtime):
+        raise refusal or UsageError(f"the main process refused the work folder {work}", "see what it said")
 
 
 def _set_up(
@@ -217,7 +167,8 @@ def _set_up(
     runtime: Runtime,
     precision: str | None,
 ) -> Training:
-    model.to(runtime.device).train()
+    model.to(runtime.device)
+    wake(model)
     set_ghost(model, config.ghost_batch)
     steps = batches.order.steps(config.epochs)
     every = averages_last([*standard_methods(config, task, seed, steps), *methods])
@@ -236,10 +187,27 @@ def _set_up(
         precision=precision or choose_precision(config.precision, runtime.kind),
         steps=steps,
         seed=seed,
+        count=getattr(task, "count", None),
     )
 
 
-def _carry_out(training: Training, batches: Batches, start: int, work: Path | None, progress: Progress) -> None:
+def _carry_out(training: Training, batches: Batches, work: Path | None, watch: Watch) -> Run:
+    """The whole training, from the newest checkpoint on."""
+    config, runtime, progress = training.config, training.runtime, watch.progress
+    guard = Guard(config.guard, work / "guard.json" if work else None, runtime.is_main)
+    start, history = resume(training, work, guard, progress)
+    with training.buffers.unmoved():
+        limit_memory(training, batches, work, progress)
+        _choose_form(training, batches, start, work, progress)
+    saver = Saver(work, config.checkpoint_seconds, progress, runtime.is_main)
+    with Clock(batches.order, runtime, work) as clock, saver, freed_memory_kept():
+        run = Run(training, batches, guard, saver, clock, history, watch)
+        run.take_steps(start)
+    use_result(training)
+    return run
+
+
+def _choose_form(training: Training, batches: Batches, start: int, work: Path | None, progress: Progress) -> None:
     """Choose how steps are carried out, on the first batch, before anything is learned."""
     runtime, config = training.runtime, training.config
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -12,9 +13,10 @@ from torch import Tensor, nn
 
 from bessemer.data.dataset import Batch
 from bessemer.draws import Stream, seed_for
-from bessemer.model.layers import ghost_layers
+from bessemer.model.layers import GhostBatchNorm2d, ghost_layers
 from bessemer.parallel.data import mean_over_ranks, without_sync
 from bessemer.runtime import Runtime
+from bessemer.train.buffers import Buffers
 from bessemer.train.config import TrainConfig
 from bessemer.train.methods import Method
 from bessemer.train.optimizer import clip_gradients, set_rate
@@ -24,11 +26,15 @@ from bessemer.train.schedule import rate_at
 STATISTICS_MOMENTUM = 0.1
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # of outputs and targets
+Count = Callable[[Tensor], Tensor]  # of targets
 
 
 @dataclass
 class Training:
-    """All that a step works on: the bare model, the replicated one, and the fixed choices of the run."""
+    """All that a step works on: the bare model, the replicated one, and the fixed choices of the run.
+
+    `count` says how many of the targets the loss is the mean over; without it all samples weigh the same.
+    """
 
     model: nn.Module
     replica: nn.Module
@@ -40,6 +46,22 @@ class Training:
     precision: str
     steps: int  # of the whole run
     seed: int = 0
+    count: Count | None = None
+
+    @cached_property
+    def ghosts(self) -> list[GhostBatchNorm2d]:
+        """The ghost batch normalizations of the model."""
+        return list(ghost_layers(self.model))
+
+    @cached_property
+    def weights(self) -> list[nn.Parameter]:
+        """All parameters of the model."""
+        return list(self.model.parameters())
+
+    @cached_property
+    def buffers(self) -> Buffers:
+        """What forward passes change in the model besides."""
+        return Buffers(self.model)
 
 
 class Step(NamedTuple):
@@ -52,14 +74,17 @@ class Step(NamedTuple):
 def train_step(training: Training, batch: Batch, limit: float = math.inf) -> Step:
     """Take one optimizer step on this rank's share of a global batch.
 
-    Weights, optimizer and averages stay as they are where the loss or a gradient is not finite on any rank, or the
-    loss is over `limit`. What to do then is for bessemer.train.guard to say.
+    Weights, statistics, optimizer and averages stay as they are where the loss or a gradient is not finite on any
+    rank, or the loss is over `limit`. What to do then is for bessemer.train.guard to say.
     """
     batch = changed(training, batch.to(training.runtime.device))
+    training.buffers.keep()
     total = compute_gradients(training, batch)
-    means = mean_over_ranks([total, has_unsound_gradient(training.model)], training.runtime)
-    value, unsound = torch.stack(means).tolist()
-    if not math.isfinite(value) or unsound > 0 or value > limit:
+    training.buffers.see()
+    means = mean_over_ranks([total, sum_of_norms(training.weights)], training.runtime)
+    value, norms = torch.stack(means).tolist()
+    if not math.isfinite(value) or not math.isfinite(norms) or value > limit:
+        training.buffers.restore()
         return Step(value, False)
     update(training, batch.step)
     return Step(value, True)
@@ -67,7 +92,10 @@ def train_step(training: Training, batch: Batch, limit: float = math.inf) -> Ste
 
 def changed(training: Training, batch: Batch) -> Batch:
     """The batch as all methods make it; random numbers are from here on a function of (seed, step, rank)."""
-    torch.manual_seed(seed_for(Stream.DROPOUT, training.seed, batch.step, training.runtime.rank))
+    seed = seed_for(Stream.DROPOUT, training.seed, batch.step, training.runtime.rank)
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed takes longer than the step of a small network
+    if training.runtime.kind == "cuda":
+        torch.cuda.manual_seed_all(seed)
     for method in training.methods:
         batch = method.batch(batch)
     return batch
@@ -75,33 +103,53 @@ def changed(training: Training, batch: Batch) -> Batch:
 
 def compute_gradients(training: Training, batch: Batch) -> Tensor:
     """Forward and backward passes of all micro-batches; returns this rank's loss, a scalar."""
-    for layer in ghost_layers(training.model):
+    for layer in training.ghosts:
         layer.pending.clear()  # of a step that failed
     training.optimizer.zero_grad()
+    parts = list(micro_batches(batch, training.config.accumulate))
     total = torch.zeros((), device=training.runtime.device)
-    for part, last in micro_batches(batch, training.config.accumulate):
+    for (part, last), share in zip(parts, shares(training, parts), strict=True):
         with without_sync(training.replica, training.runtime, last):
-            loss = forward(training, part) / training.config.accumulate
+            loss = weighed(forward(training, part), share)
             loss.backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
     return total
 
 
+def shares(training: Training, parts: Sequence[tuple[Batch, bool]]) -> list[Tensor | float]:
+    """What each micro-batch of this rank weighs: its part of the targets that count, of all ranks.
+
+    The mean over ranks of the weighed losses is then the mean over all targets, however they are spread.
+    """
+    if training.count is None or len(parts) * training.runtime.world == 1:
+        return [1 / len(parts)] * len(parts)
+    counts = torch.stack([training.count(part.targets).float() for part, _ in parts])
+    mean = mean_over_ranks([counts.sum()], training.runtime)[0]
+    return list(counts / mean.clamp(min=1))
+
+
+def weighed(loss: Tensor, share: Tensor | float) -> Tensor:
+    """A micro-batch's part of the loss; 0 where nothing in it counts, though a mean over nothing is no number."""
+    if isinstance(share, float):
+        return loss if share == 1 else loss * share
+    return torch.where(share > 0, loss * share, 0.0)
+
+
 def update(training: Training, step: int) -> None:
     """Move weights, running statistics and averages."""
-    clip_gradients(training.model.parameters(), training.config.clip)
+    clip_gradients(training.weights, training.config.clip)
     set_rate(training.optimizer, learning_rate(training, step))
     training.optimizer.step()
-    commit_statistics(training.model, training.runtime)
+    commit_statistics(training.ghosts, training.runtime)
     for method in training.methods:
         method.after_step(training.model, step)
 
 
 @torch.no_grad()
-def has_unsound_gradient(model: nn.Module) -> Tensor:
-    """1 where a gradient is not finite (or too large to be squared), else 0, as a float on the model's device."""
-    norms = torch._foreach_norm([weight.grad for weight in model.parameters() if weight.grad is not None])
-    return 1 - torch.stack([norm.float().isfinite() for norm in norms]).all().float()
+def sum_of_norms(weights: Sequence[Tensor]) -> Tensor:
+    """The sum of all gradients' norms, float32: no finite number where one of theirs is not, or is too large."""
+    norms = torch._foreach_norm([weight.grad for weight in weights if weight.grad is not None])
+    return torch.stack([norm.float() for norm in norms]).sum()
 
 
 def forward(training: Training, batch: Batch) -> Tensor:
@@ -124,6 +172,9 @@ def learning_rate(training: Training, step: int) -> float:
 
 def micro_batches(batch: Batch, parts: int) -> Iterator[tuple[Batch, bool]]:
     """Equal parts of a batch, and whether each is the last."""
+    if parts == 1:
+        yield batch, True
+        return
     size = len(batch.inputs) // parts
     for index in range(parts):
         part = slice(index * size, (index + 1) * size)
@@ -138,9 +189,9 @@ def micro_batches(batch: Batch, parts: int) -> Iterator[tuple[Batch, bool]]:
 
 
 @torch.no_grad()
-def commit_statistics(model: nn.Module, runtime: Runtime) -> None:
+def commit_statistics(ghosts: Iterable[GhostBatchNorm2d], runtime: Runtime) -> None:
     """Move the running averages of ghost batch normalization by the mean over all groups of all ranks."""
-    layers = [layer for layer in ghost_layers(model) if layer.pending]
+    layers = [layer for layer in ghosts if layer.pending]
     means = []
     for layer in layers:
         for index in (0, 1):

@@ -80,7 +80,7 @@ class Classification(Task):
         return paired_difference(*(one["decided"] == one["truth"] for one in (before, after)))
 
     def weight_of_a_sample(self, splits: Mapping[str, int]) -> dict[str, float]:
-        return {name: 1 / splits[name] for name in ("validation", "test")}
+        return {name: 1 / splits[name] for name in ("validation", "test") if name in splits}
 
     def baseline(self, dataset: Dataset, seed: int) -> dict[str, Any]:
         from bessemer.task.classify.baseline import baseline_of

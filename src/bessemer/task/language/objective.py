@@ -33,6 +33,10 @@ class Language:
             return loss
         return F.cross_entropy(rows.float(), targets, ignore_index=IGNORED)
 
+    def count(self, targets: Tensor) -> Tensor:
+        """How many tokens of a batch are to be said, a scalar."""
+        return (targets != IGNORED).sum()
+
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over the tokens of each window (B,), in nats and float32; 0 of a window without any."""
         if self.head is not None and self.head.training:

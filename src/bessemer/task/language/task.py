@@ -105,6 +105,11 @@ class LanguageModelling(Task):
         windows = self.samples(dataset, "train", network)
         return Lesson(objective, Batches(windows, settings.batch_size, settings.seed, as_they_are), bits_per_byte)
 
+    def of_given(self) -> Task:
+        from bessemer.task.language.given import Windows
+
+        return Windows()
+
     def records(self, model: Answers, samples: Samples, dataset: Dataset) -> Records:
         """Nats and bytes of each document (D,), and how many tokens they hold."""
         from bessemer.task.language.score import logit_nats, score

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from bessemer.data.dataset import Batch
 from bessemer.errors import UsageError
 from bessemer.train.methods import Method
 
@@ -44,30 +43,22 @@ def begins(name: str, prefix: str) -> bool:
 
 
 class Freeze(Method):
-    """Freezes parameters before the optimizer is made, and batch statistics before each step."""
+    """Freezes parameters and batch statistics before the optimizer is made."""
 
     name = "freeze"
 
     def __init__(self, prefixes: Sequence[str]) -> None:
         self.prefixes = list(prefixes)
         self.parameters: list[nn.Parameter] = []
-        self.norms: list[nn.Module] = []
 
     def prepare(self, model: nn.Module) -> None:
         self.parameters = freeze(model, self.prefixes)
-        self.norms = [
-            module
-            for name, module in model.named_modules()
-            if isinstance(module, nn.modules.batchnorm._BatchNorm)
-            and any(begins(name, prefix) for prefix in self.prefixes)
-        ]
-
-    def batch(self, batch: Batch) -> Batch:
-        for norm in self.norms:  # validation has set them to training again
-            norm.eval()
-        return batch
+        for name, module in model.named_modules():
+            is_norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
+            if is_norm and any(begins(name, prefix) for prefix in self.prefixes):
+                module.eval()
 
     def release(self) -> None:
         for parameter in self.parameters:
             parameter.requires_grad_(True)
-        self.parameters, self.norms = [], []
+        self.parameters = []

@@ -12,8 +12,9 @@ from bessemer.train.methods.technique import SoftTargets
 
 
 def label_smoothing(targets: Tensor, smoothing: float) -> Tensor:
-    """Soft targets (B, K) moved towards the uniform: (1 − smoothing)·t + smoothing / K."""
-    return targets * (1 - smoothing) + smoothing / targets.shape[1]
+    """Soft targets (B, K) moved towards the uniform: (1 − smoothing)·t + smoothing / K; rows of zeros stay so."""
+    uniform = (targets != 0).any(1, keepdim=True) * (smoothing / targets.shape[1])
+    return targets * (1 - smoothing) + uniform
 
 
 class LabelSmoothing(Method):

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from bessemer.data.dataset import Batch
 from bessemer.errors import UsageError
+from bessemer.model.modes import evaluating
 from bessemer.task.task import Objective
 from bessemer.train.methods import Method
 from bessemer.train.methods.selective import SelectiveConfig
@@ -76,11 +77,6 @@ class Selective(Method):
 
     @torch.no_grad()
     def _losses(self, model: nn.Module, batch: Batch) -> Tensor:
-        modes = [(module, module.training) for module in model.modules()]
-        model.eval()
-        try:
+        with evaluating(model):
             losses: Tensor = self.task.losses(model(batch.inputs), batch.targets)
             return losses
-        finally:
-            for module, training in modes:
-                module.training = training
