@@ -98,7 +98,7 @@ def test_a_plain_loss_is_minimized() -> None:
         nn.Linear(8, 1), F.mse_loss, (X, target), validation=0.25, learning_rate=0.5, epochs=30, **QUICK
     )
     points = [point["validation"] for point in result.history if point["validation"] is not None]
-    assert points[-1] < 0.01 * points[0]
+    assert points[-1] < 0.02 * points[0]
     assert result.validation == points[-1]
 
 

@@ -70,6 +70,12 @@ def test_two_processes_have_the_losses_of_one(launch: Launch) -> None:
     assert launch.ranks[0]["losses"] == launch.ranks[1]["losses"]
 
 
+def test_windows_with_few_targets_weigh_as_little_as_in_one_process(launch: Launch) -> None:
+    alone = launch.worker["ragged"](Runtime())
+    for rank in launch.ranks:
+        np.testing.assert_allclose(rank["ragged"], alone, rtol=1e-5, atol=1e-6)
+
+
 def test_weights_and_running_statistics_are_those_of_one_process(launch: Launch) -> None:
     expected, found = launch.alone.model.state_dict(), launch.weights(0)
     assert expected.keys() == found.keys()

@@ -18,12 +18,14 @@ from safetensors.torch import save_file
 from bessemer.data.config import AugmentConfig
 from bessemer.data.dataset import Batches, Samples
 from bessemer.data.image import IMAGE
+from bessemer.data.stream import IGNORED
 from bessemer.errors import BessemerError
 from bessemer.model.state import Architecture
 from bessemer.parallel.data import mean_over_ranks, process_group
 from bessemer.parallel.launch import end_rank
 from bessemer.runtime import Progress, Runtime
 from bessemer.task.classify.objective import Classify
+from bessemer.task.language.objective import Language
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import FitResult, fit
 
@@ -77,6 +79,22 @@ def train(runtime: Runtime, work: Path | None = None, at_step: Callable[[int], N
     return fit(model, Classify(3), batches(), config, runtime=runtime, work=work, progress=progress, seed=1)
 
 
+def ragged(runtime: Runtime) -> list[float]:
+    """Weights of a head after two steps on windows of which every other one has a single target."""
+    tokens = np.random.default_rng(0).integers(0, 20, (32, 8))
+    targets = (tokens * 7 + 3) % 20
+    targets[::2, 1:] = IGNORED
+    samples = Samples(tokens, targets, np.arange(32, dtype=np.uint64))
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Embedding(20, 8), torch.nn.Linear(8, 20))
+    more: dict[str, Any] = {"precision": "fp32", "compile": False, "optimizer": OptimizerConfig(learning_rate=0.5)}
+    config = TrainConfig(epochs=1, batch_size=BATCH, ghost_batch=4, accumulate=2, **more)
+    weight: torch.Tensor = (
+        fit(model, Language(), Batches(samples, BATCH, 0), config, runtime=runtime).model[1].weight
+    )
+    return weight.detach().flatten().tolist()
+
+
 def outcome(call: Callable[[], object]) -> str:
     """The name of the error that a call ends with, or `done`."""
     try:
@@ -100,6 +118,7 @@ def check(runtime: Runtime, out: Path) -> dict[str, Any]:
     result = train(runtime)
     facts["losses"] = [point["loss"] for point in result.history]
     save_file({name: t.contiguous() for name, t in result.model.state_dict().items()}, out / f"{runtime.rank}.st")
+    facts["ragged"] = ragged(runtime)
     facts["cut"] = outcome(lambda: train(runtime, out / "cut", cut))
     dist.barrier()
 

@@ -362,3 +362,41 @@ def test_averages_come_behind_methods_that_a_caller_adds(
     config = CONFIG.model_copy(update={"epochs": 0.1, "ema": 0.0, "mixup": 0.0})
     fit(model, task, Batches(samples, 8, 0), config, methods=[Watched(0.9), Last()])
     assert seen == ["last", "ema"]
+
+
+def test_layers_that_the_caller_froze_stay_as_they_are_through_looks_and_a_second_fit() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), ToFloat(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    net[3].eval().requires_grad_(False)
+    before = copy.deepcopy(net[3].state_dict())
+    samples = Samples(
+        np.random.default_rng(0).integers(0, 256, (32, 8, 8, 1), np.uint8),
+        np.arange(32) % 3,
+        np.arange(32, dtype=np.uint64),
+    )
+    config = TrainConfig(epochs=1, batch_size=16, precision="fp32", optimizer=OptimizerConfig(learning_rate=0.01))
+    seen = []
+
+    def look(network: nn.Module) -> float:
+        seen.append([module.training for module in network])
+        return 0.0
+
+    for _ in range(2):
+        fit(net, Classify(3), Batches(samples, 16, 0), config, validate=look)
+        assert_same_tensors(net[3].state_dict(), before)
+        assert not any(module.training for module in net)
+    assert seen == [[False] * 5] * 4
+    net.train()
+    fit(net, Classify(3), Batches(samples, 16, 0), config, validate=look)
+    assert net[3].num_batches_tracked == 2  # woken by the caller
+
+
+def test_the_caller_s_random_numbers_go_on_as_if_nothing_had_been_drawn(samples: Samples) -> None:
+    def drawn(trains: bool) -> torch.Tensor:
+        torch.manual_seed(5)
+        net = nn.Sequential(nn.Flatten(), ToFloat(), nn.Dropout(), nn.Linear(64, 3))
+        if trains:
+            fit(net, Classify(3), Batches(samples, 16, 0), TrainConfig(epochs=1, batch_size=16))
+        return torch.rand(3)
+
+    assert torch.equal(drawn(trains=True), drawn(trains=False))

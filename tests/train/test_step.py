@@ -16,10 +16,11 @@ from bessemer.data.dataset import Batch, Batches, Samples
 from bessemer.model.layers import GhostBatchNorm2d, set_ghost
 from bessemer.runtime import Runtime
 from bessemer.task.classify.objective import Classify
+from bessemer.task.language import Language
 from bessemer.train.config import OptimizerConfig, ScheduleConfig, TrainConfig
 from bessemer.train.methods import Method
 from bessemer.train.optimizer import build_optimizer
-from bessemer.train.step import Training, learning_rate, micro_batches, train_step
+from bessemer.train.step import Training, learning_rate, micro_batches, shares, train_step, weighed
 
 RATE = 0.1
 PLAIN = OptimizerConfig(learning_rate=RATE, momentum=0, weight_decay=0)
@@ -94,6 +95,45 @@ def test_two_micro_batches_equal_one_batch(model: nn.Module, task: Classify, bat
     assert halves == pytest.approx(whole, rel=1e-6)
     for (name, one), two in zip(model.state_dict().items(), other.state_dict().values(), strict=True):
         torch.testing.assert_close(two, one, rtol=0, atol=1e-6, msg=name)
+
+
+def ragged() -> tuple[nn.Module, Batch]:
+    """A tiny decoder, and 16 windows of which every other one has a single target; the last four have none."""
+    torch.manual_seed(0)
+    tokens = torch.arange(128).reshape(16, 8) * 7 % 20
+    targets = (tokens * 3 + 1) % 20
+    targets[::2, 1:], targets[12:] = -100, -100
+    return nn.Sequential(nn.Embedding(20, 8), nn.Linear(8, 20)), Batch(tokens, targets, np.arange(16), 0)
+
+
+def test_micro_batches_weigh_by_the_targets_that_count() -> None:
+    net, batch = ragged()
+    found = []
+    for parts in (1, 2, 4):
+        other = copy.deepcopy(net)
+        training = training_of(other, Language(), ghost=2, accumulate=parts)
+        training.count = Language().count
+        found.append((train_step(training, batch).loss, other[1].weight.detach()))
+    expected = F.cross_entropy(net(batch.inputs).flatten(0, 1), batch.targets.flatten()).item()
+    for loss, weight in found:
+        assert loss == pytest.approx(expected, rel=1e-6)
+        torch.testing.assert_close(weight, found[0][1], rtol=0, atol=1e-7)
+
+
+def test_ranks_weigh_by_the_targets_that_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, batch = ragged()
+    training = training_of(net, Language())
+    training.count, training.runtime = Language().count, Runtime(world=2)
+    seen = []
+    for part, _ in micro_batches(batch, 2):
+        own = int((part.targets != -100).sum())
+        monkeypatch.setattr("bessemer.train.step.mean_over_ranks", lambda tensors, runtime: [torch.tensor(27.0)])
+        share = shares(training, [(part, True)])
+        assert [float(one) for one in share] == [pytest.approx(own / 27)]
+        loss = Language().loss(net(part.inputs), part.targets)
+        seen.append(weighed(loss, share[0]))
+    expected = Language().loss(net(batch.inputs), batch.targets)  # of 54 targets, 27 in the mean
+    torch.testing.assert_close(torch.stack(seen).mean(), expected)
 
 
 def test_micro_batches_cut_a_batch_into_equal_parts_in_order(batch: Batch) -> None:

@@ -6,8 +6,10 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from bessemer.task.classify.objective import Classify
+from bessemer.train.methods.label_smoothing.hooks import label_smoothing
 
 
 def test_loss_is_the_mean_negative_log_probability_of_the_label() -> None:
@@ -44,3 +46,22 @@ def test_soft_targets_of_labels_are_rows_with_a_single_one() -> None:
 def test_rows_of_probabilities_pass_unchanged() -> None:
     rows = torch.tensor([[0.25, 0.75]])
     assert Classify(2).soft_targets(rows) is rows
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_samples_without_a_label_count_for_nothing_as_in_torch(smoothing: float) -> None:
+    logits = torch.tensor([[0.3, -0.7, 1.1], [0.2, 0.1, -2.0], [1.0, 0.0, 0.5], [0.0, 0.4, 0.1]])
+    labels, task = torch.tensor([2, -100, 0, -100]), Classify(3)
+    expected = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+    rows = label_smoothing(task.soft_targets(labels), smoothing)
+    assert rows[1].tolist() == rows[3].tolist() == [0, 0, 0]
+    torch.testing.assert_close(task.loss(logits, rows), expected)
+    assert task.count(labels) == task.count(rows) == 2
+    assert task.losses(logits, labels)[1] == task.losses(logits, rows)[3] == 0
+    if not smoothing:
+        torch.testing.assert_close(task.loss(logits, labels), expected)
+
+
+def test_labels_below_zero_are_no_classes() -> None:
+    with pytest.raises(RuntimeError, match="non-negative"):
+        Classify(3).soft_targets(torch.tensor([0, -1]))
