@@ -23,6 +23,7 @@ from kernels import bench_kernels
 from kinds import bench_kinds
 from memory import bench_memory
 from optimizers import bench_optimizers
+from perceptron import bench_perceptron
 from quality_fashion import bench_quality_fashion
 from quality_gpt import bench_quality_gpt
 from tables import table
@@ -108,6 +109,7 @@ SUITES = {
     "kinds": bench_kinds,
     "memory": bench_memory,
     "optimizers": bench_optimizers,
+    "perceptron": bench_perceptron,
     "quality_fashion": bench_quality_fashion,
     "quality_gpt": bench_quality_gpt,
     "step": bench_step,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from bessemer.parallel.data import mean_over_ranks
 from bessemer.runtime import Runtime
+
+Number = TypeVar("Number", int, float)
 
 INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by size in bytes
 
@@ -22,15 +25,15 @@ def any_ranks(flags: Sequence[bool], runtime: Runtime) -> list[bool]:
     return [mean > 0 for mean in means[0].tolist()]
 
 
-def from_main(value: int, runtime: Runtime) -> int:
+def from_main(value: Number, runtime: Runtime) -> Number:
     """The main rank's value, on every rank."""
     if runtime.world == 1:
         return value
     import torch.distributed as dist
 
-    told = torch.tensor(value, device=runtime.device)
+    told = torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else None, device=runtime.device)
     dist.broadcast(told, 0)
-    return int(told)
+    return type(value)(told)
 
 
 def checksum(tensor: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from bessemer.runtime import SILENT, Progress, Runtime
 from bessemer.task.task import Objective
 from bessemer.train.clock import Clock
 from bessemer.train.config import TrainConfig
-from bessemer.train.curve import Validate, use_result
+from bessemer.train.curve import Validate, end
 from bessemer.train.execution import (
     Execution,
     choose_execution,
@@ -203,7 +203,7 @@ def _carry_out(training: Training, batches: Batches, work: Path | None, watch: W
     with Clock(batches.order, runtime, work) as clock, saver, freed_memory_kept():
         run = Run(training, batches, guard, saver, clock, history, watch)
         run.take_steps(start)
-    use_result(training)
+    end(training)
     return run
 
 

@@ -76,7 +76,7 @@ class Run:
         return loss
 
     def _record(self, step: int, loss: float | None) -> None:
-        record(self.training, self.history, step, loss, self.watch.validate)
+        record(self.training, self.history, step, loss, self.watch.validate, self.watch.higher_is_better)
         tell(self.history, step, self.watch.progress, self.watch.label)
 
     def _guarded(self, batch: Batch) -> float | None:

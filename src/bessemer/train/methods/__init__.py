@@ -24,6 +24,7 @@ class Method:
 
     name = "none"
     averages = False  # one that averages weights comes last, behind methods that a caller adds
+    chooses = False  # one that looks at each validation, on every rank
 
     def prepare(self, model: nn.Module) -> None:
         """Look at the model before the first step."""
@@ -48,6 +49,13 @@ class Method:
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """Take back what `state` gave."""
+
+    def validated(self, model: nn.Module, score: float) -> None:
+        """Look at the model that would be the result, and at its validation; a higher score is better."""
+
+    def chosen(self) -> dict[str, Tensor] | None:
+        """The weights to end with in place of the last ones, if the method has kept better."""
+        return None
 
     def release(self) -> None:
         """Let go of the model after training: called once, also when training fails."""

@@ -64,7 +64,7 @@ class Technique:
     name: str  # in the ledger
     setting: Any
     default: Any = None
-    build: Callable[[Any, Setup], Method] | None = None  # from the value; None where the loop itself asks for it
+    build: Callable[[Any, Setup], Method | None] | None = None  # from the value; None: the loop itself asks for it
     does: str = ""  # said where it does not fit, such as `pastes parts of images`
     kinds: tuple[str, ...] | None = None  # of data that it goes with; None goes with all
     not_kinds: Mapping[str, str] = field(default_factory=dict)  # kinds that it does not go with, and why
