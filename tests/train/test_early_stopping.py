@@ -29,6 +29,7 @@ CONFIG = TrainConfig(
     precision="fp32",
     checkpoint_seconds=1e-9,
 )
+seen: list[dict[str, torch.Tensor]] = []  # weights at the validations of the latest run
 VALUES = [0.5, 0.6, 0.6, 0.7, 0.6, 0.7]  # the last gain is the fourth of twelve, so the sixth ends it
 
 
@@ -62,20 +63,27 @@ def test_without_a_least_gain_it_is_the_distance_from_the_first_best(values: lis
 
 @pytest.fixture
 def run(make_model: Callable[..., nn.Module], samples: Samples, notes: Any) -> Callable[..., FitResult]:
-    def train(work: Path | None, stop: int = 0, progress: Any = None) -> FitResult:
+    def train(work: Path | None, stop: int = 0, progress: Any = None, best: bool = False) -> FitResult:
         def at_step(step: int) -> None:
             if step == stop:
                 raise InterruptedError
 
         model, asked = make_model(), iter(values_from(work))
+        seen.clear()
+        config = CONFIG.model_copy(update={"early_stopping": EarlyStoppingConfig(patience=2, best=best)})
+
+        def validate(network: nn.Module) -> float:
+            seen.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
+            return next(asked)
+
         progress = progress or notes(at_step)
         return fit(
             model,
             Classify(3),
             Batches(samples, 16, 0),
-            CONFIG,
+            config,
             work=work,
-            validate=lambda network: next(asked),
+            validate=validate,
             progress=progress,
         )
 
@@ -117,3 +125,20 @@ def test_a_run_that_ended_early_takes_no_step_more(run: Any, tmp_path: Path, not
 def test_without_validations_it_is_refused(model: nn.Module, samples: Samples) -> None:
     with pytest.raises(UsageError, match="needs validations"):
         fit(model, Classify(3), Batches(samples, 16, 0), CONFIG)
+
+
+def test_with_best_a_run_ends_with_the_weights_that_validated_best(run: Any) -> None:
+    result = run(None, best=True)
+    for name, tensor in result.model.state_dict().items():
+        assert torch.equal(tensor, seen[3][name]), name  # the fourth of VALUES; of equal ones the first
+    assert any(not torch.equal(seen[3][name], tensor) for name, tensor in seen[-1].items())
+
+
+@pytest.mark.parametrize("stop", [2, 5, 6])
+def test_a_resumed_run_has_kept_the_best_weights(stop: int, run: Any, tmp_path: Path) -> None:
+    whole = run(None, best=True)
+    with pytest.raises(InterruptedError):
+        run(tmp_path, stop, best=True)
+    resumed = run(tmp_path, best=True)
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], tensor)
