@@ -11,8 +11,8 @@ import numpy as np
 
 from bessemer.data.starter import TEST, VALIDATION, Plan, allowed_drop, data_section
 
-VIEWS = 6_000_000  # rows that are trained on in a few minutes
-LEAST_STEPS = 1500
+VIEWS = 1_500_000  # rows that are trained on in a few minutes
+FEW, MANY_ROWS = 2000, 20_000  # rows up to which a small network and small batches do best (docs/benchmarks.md)
 MANY = 200  # columns of numbers: too many for waves
 NOTED = 12  # columns of which something is said
 WIDTH = 116
@@ -22,10 +22,9 @@ def table_recipe(plan: Plan, out: Path) -> str:
     """The recipe for a table as commented YAML."""
     settings, numbers = plan.settled["settings"], plan.numbers
     trained_on = plan.rows * (1 - TEST) * (1 - VALIDATION)
-    batch = int(np.clip(2 ** round(np.log2(max(1.0, trained_on / 100))), 16, 256))
-    epochs = int(np.clip(VIEWS / trained_on, 4, 200))
-    epochs = max(4, min(epochs, -(-40_000 * batch // int(trained_on))))
-    epochs = max(epochs, -(-LEAST_STEPS * batch // int(trained_on)))
+    few = plan.rows < FEW
+    batch = 32 if few else 64 if plan.rows < MANY_ROWS else 256
+    epochs = int(np.clip(VIEWS / trained_on, 4, 20))
     return f"""\
 # {plan.rows:,} rows {plan.targets}, told from {plan.data["columns"]["label"]!r} by {_told(settings)}.
 {_notes(plan)}\
@@ -38,18 +37,14 @@ data:
 {data_section(plan)}\
   settings: # what each column holds; what is not named is left alone
 {_columns(settings)}\
-model:
-  name: mlp
-  widths: [192, 192, 192]
-  residual: true # false: plain layers, as in a perceptron
-  waves: {16 if len(settings["numbers"]) <= MANY else 0} # frequencies at which each number is also seen; 0 is off
-  dropout: 0.1
+{_model(plan, few)}\
 train:
   epochs: {epochs} # more is better up to a point; look at the learning curve in the report
   batch_size: {batch}
-  optimizer: {{name: adamw, learning_rate: 0.002, weight_decay: 0.02}}
-  schedule: {{name: cosine, warmup: 0.05}}
-  ema: 0.99
+  optimizer: {{name: adamw, learning_rate: 0.002, weight_decay: {0.1 if few else 0.02}}}
+  schedule: {{name: cosine, warmup: 0.1}}
+  ema: 0.95
+  early_stopping: {{patience: 10, best: true}} # the weights of the best validation: rows are soon known by heart
 {_compress(plan, batch, max(2, epochs // 4), bool(numbers))}"""
 
 
@@ -89,6 +84,19 @@ def _quoted(name: str) -> str:
     return name if plain and not reserved else json.dumps(name, ensure_ascii=False)
 
 
+def _model(plan: Plan, few: bool) -> str:
+    """A small perceptron for few rows, a residual network that sees numbers as waves for many."""
+    waves = 0 if few or len(plan.settled["settings"]["numbers"]) > MANY else 16
+    return f"""\
+model:
+  name: mlp
+  widths: {"[128, 128]" if few else "[192, 192, 192]"}
+  residual: {str(not few).lower()} # true: each hidden layer is a block with a shortcut
+  waves: {waves} # frequencies at which each number is also seen; 0 is off
+  dropout: {0.3 if few else 0.1}
+"""
+
+
 def _compress(plan: Plan, batch: int, epochs: int, numbers: bool) -> str:
     drop = "3%" if numbers else f"{allowed_drop(plan.rows):g}"
     said = "of the error that may be added" if numbers else "accuracy that may be lost"
@@ -101,5 +109,5 @@ compress:
   train:
     epochs: {epochs}
     batch_size: {batch}
-    optimizer: {{name: adamw, learning_rate: 0.001}}
+    optimizer: {{name: adamw, learning_rate: 0.0005, weight_decay: 0.1}}
 """
