@@ -109,7 +109,8 @@ def written(one: dict[str, float] | None) -> str:
 def bench_columns(names: list[str], seeds: int) -> None:
     """One row for each set and seed."""
     told = machine()
-    about = f"{told['processor']}, torch {told['versions']['torch']}, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}"
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    about = f"{told['processor']}, torch {told['versions']['torch']}, threads: {threads}"
     heads = ["set", "seed", "shipped", "gradient boosting", "linear model", "smaller", "s"]
     print_head(f"columns: tables from an untouched `init`; {about}", *heads)
     for name in names:
