@@ -10,6 +10,7 @@ import pytest
 
 from bessemer.data.table import TABLE
 from bessemer.data.table.guess import Guess, guess, looks_of, settings_of, target_of
+from bessemer.errors import DataError
 
 RANDOM = np.random.default_rng(0)
 NUMBERS = [f"{value:.3f}" for value in RANDOM.normal(size=200)]
@@ -85,3 +86,17 @@ def test_a_table_needs_a_column_beside_its_target() -> None:
         "value": "*",
         "label": "y",
     }
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
+        ([f"person {place}" for place in range(200)], "has a value of its own in most rows"),
+        (["same"] * 200, "always says 'same'"),
+        ([f"2020-01-{1 + place % 28:02}" for place in range(200)], "holds dates"),
+    ],
+)
+def test_a_target_that_cannot_be_told_is_refused_by_name(cells: list[str], problem: str) -> None:
+    with pytest.raises(DataError, match=problem) as caught:
+        target_of(looks_of({"x": place % 7, "Target": cell} for place, cell in enumerate(cells)))
+    assert "'Target'" in caught.value.problem

@@ -16,7 +16,7 @@ MEASURED = re.compile(  # $ 1,200 or 12.5 kg: a sign or three capitals in front,
     r"([^\w\s+.,-]{1,2}|[A-Z]{3})?\s*([+-]?[\d.,'’\u00a0\u202f ]*\d(?:[eE][+-]?\d+)?)\s*([^\d\s]{1,8})?"
 )
 ISO = "iso"
-FORMS = (ISO, "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y", "%Y%m%d")
+FORMS = (ISO, "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y")
 CLOCKS = ("", " %H:%M", " %H:%M:%S")
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 

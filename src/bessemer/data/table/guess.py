@@ -19,6 +19,7 @@ from bessemer.data.table.cells import (
     unit_of,
 )
 from bessemer.data.table.config import TableConfig
+from bessemer.errors import DataError
 
 MOSTLY = 0.9  # share of the known cells that must say the same thing
 KEPT = 4096  # different cells that are remembered
@@ -29,6 +30,7 @@ NAMED = (
     "rating income salary churn default fraud grade"
 )
 TARGETS = NAMED.split(" ")
+SURELY = ("target", "label", "class", "y")
 PLAIN = Number()
 
 
@@ -67,24 +69,24 @@ class Look:
             self.distinct[text] = self.distinct.get(text, 0) + 1
         self.letters += len(text)
         self.spaces += text.count(" ")
-        self._number(cell)
-        self._date(cell)
+        if not isinstance(cell, bool) and not self._number(cell):
+            self._date(cell)
 
-    def _number(self, cell: Any) -> None:
-        if isinstance(cell, bool):
-            return
+    def _number(self, cell: Any) -> bool:
+        """Look whether it is a number as it stands; returns whether it is one."""
         try:
             number = as_number(cell, PLAIN)
         except (ValueError, TypeError):
             found = MEASURED.fullmatch(cell.strip()) if isinstance(cell, str) else None
             if found is not None:
                 self._written(found)
-            return
+            return False
         self._counted(number)
         if not isinstance(cell, str) or "." in cell:
             self.points += 1
         elif cell.count(",") == 1:
             self.commas += 1  # 1,234 may be 1234 or 1.234
+        return True
 
     def _written(self, found: Any) -> None:
         unit, text = unit_of(found), found[2].strip()
@@ -215,7 +217,14 @@ def settings_of(guesses: Mapping[str, Guess]) -> TableConfig:
 
 
 def target_of(looks: Mapping[str, Look]) -> str | None:
-    """The column that is to be told: one that is named so, else the last that can be, else the first; or None."""
+    """The column that is to be told: one that is named so, else the last that can be, else the first; or None.
+
+    Raises DataError where one is clearly named so and cannot be told.
+    """
+    for name, look in looks.items():
+        if name.strip().lower() in SURELY and not _can_be_told(look):
+            problem = f"column {name!r} is named as what is to be told, and {guess(look).note or 'holds dates'}"
+            raise DataError(problem, "name another column in data.columns.label, or rename this one")
     fit = [name for name, look in looks.items() if _can_be_told(look)]
     lower = {name.lower(): name for name in reversed(fit)}
     named = [lower[name] for name in TARGETS if name in lower]
