@@ -19,7 +19,6 @@ from bessemer.task.classify import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.identity import FILE, identity_of
 from bessemer.train.loop import _claim, fit
-from bessemer.train.methods import Method
 
 X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
 SAMPLES = Samples(X, (X[:, 0] > 0).astype(np.int64), np.arange(64, dtype=np.uint64))
@@ -53,7 +52,6 @@ def train(work: Path | None, **change: Any) -> nn.Module:
         ({"samples": replace(SAMPLES, inputs=2 * X)}, "the inputs"),
         ({"samples": SAMPLES.at(np.arange(32))}, "the number of samples or their ids, the labels, the inputs"),
         ({"options": {"seed": 1}}, "the seed"),
-        ({"options": {"methods": [Method()]}}, "the training methods"),
     ],
 )
 def test_another_training_is_refused_by_what_differs(change: dict[str, Any], told: str, tmp_path: Path) -> None:
@@ -93,7 +91,7 @@ def test_inputs_that_change_from_reading_to_reading_say_nothing() -> None:
             return np.random.default_rng().normal(size=(len(places), 4))
 
     def identity(inputs: Any) -> dict[str, str]:
-        return identity_of(nn.Linear(4, 2), Classify(2), replace(SAMPLES, inputs=inputs), CONFIG, [], 0)
+        return identity_of(nn.Linear(4, 2), Classify(2), replace(SAMPLES, inputs=inputs), CONFIG, 0)
 
     assert identity(Noisy()) == {**identity(X), "inputs": ""}
     assert identity(X) == identity(X.copy())
@@ -106,7 +104,7 @@ def test_addresses_in_a_model_s_text_are_no_difference() -> None:
         def extra_repr(self) -> str:
             return repr(object())
 
-    one, other = (identity_of(Layer(), Classify(2), SAMPLES, CONFIG, [], 0) for _ in range(2))
+    one, other = (identity_of(Layer(), Classify(2), SAMPLES, CONFIG, 0) for _ in range(2))
     assert one == other
 
 
@@ -119,7 +117,7 @@ def test_all_ranks_refuse_with_the_main_one(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / FILE).write_text("{}")
     monkeypatch.setattr("bessemer.train.loop.from_main", told(1))
     with pytest.raises(UsageError, match="another training"):
-        _claim(tmp_path, lambda: identity_of(nn.Linear(4, 2), Classify(2), SAMPLES, CONFIG, [], 0), Runtime())
+        _claim(tmp_path, lambda: identity_of(nn.Linear(4, 2), Classify(2), SAMPLES, CONFIG, 0), Runtime())
     with pytest.raises(UsageError, match="the main process refused"):
         _claim(tmp_path, dict, Runtime(rank=1, world=2))
     assert asked == [1, 0]  # every rank takes part in the exchange

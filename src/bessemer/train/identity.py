@@ -1,7 +1,8 @@
 """Whose training a work folder holds, so that another one does not go on from its weights without a word.
 
-What is told apart: settings, seed, methods, task, the model's architecture, and the data by all ids and labels and
-a few inputs. The first weights are left out: a script that draws them anew must be able to go on after a stop.
+What is told apart: settings, seed, task, the model's architecture, and the data by all ids and labels and a few
+inputs. The first weights are left out: a script that draws them anew must be able to go on after a stop. So are
+methods that a caller adds: some only look on.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,12 @@ from bessemer.data.dataset import Samples
 from bessemer.errors import UsageError
 from bessemer.task.task import Objective
 from bessemer.train.config import TrainConfig
-from bessemer.train.methods import Method
 
 FILE = "identity.json"
 FEW = 32  # inputs that are looked at, and labels where they are on a disk
 WORDS = {
     "settings": "the settings",
     "seed": "the seed",
-    "methods": "the training methods",
     "task": "the task",
     "model": "the model's architecture",
     "ids": "the number of samples or their ids",
@@ -43,7 +41,6 @@ def identity_of(
     task: Objective,
     samples: Samples,
     config: TrainConfig,
-    methods: Sequence[Method],
     seed: int,
 ) -> dict[str, str]:
     """Digests of all that a training is told apart by; the model is as it was handed over."""
@@ -55,7 +52,6 @@ def identity_of(
     said = {
         "settings": settings,
         "seed": seed,
-        "methods": [_class(method) for method in methods],
         "task": [_class(task), plain],
         "model": [re.sub(r"0x[0-9a-f]+", "", str(model)), shapes, trained],
     }

@@ -125,7 +125,7 @@ def fit(
         raise UsageError("early_stopping needs validations", "pass `validate`, or set early_stopping to None")
     config.check_processes(runtime.world)
     if work is not None:
-        _claim(work, lambda: identity_of(model, task, batches.samples, config, methods, seed), runtime)
+        _claim(work, lambda: identity_of(model, task, batches.samples, config, seed), runtime)
     with random_numbers_kept(runtime):
         batches = growing(batches, config)
         training = _set_up(model, task, batches, config, methods, seed, runtime, precision)
