@@ -92,10 +92,11 @@ def train_step(training: Training, batch: Batch, limit: float = math.inf) -> Ste
 
 def changed(training: Training, batch: Batch) -> Batch:
     """The batch as all methods make it; random numbers are from here on a function of (seed, step, rank)."""
-    seed = seed_for(Stream.DROPOUT, training.seed, batch.step, training.runtime.rank)
-    torch.default_generator.manual_seed(seed)  # torch.manual_seed takes longer than the step of a small network
+    place = training.seed, batch.step, training.runtime.rank
+    # torch.manual_seed takes longer than the step of a small network.
+    torch.default_generator.manual_seed(seed_for(Stream.DROPOUT, *place))
     if training.runtime.kind == "cuda":
-        torch.cuda.manual_seed_all(seed)
+        torch.cuda.manual_seed_all(seed_for(Stream.DROPOUT, *place))
     for method in training.methods:
         batch = method.batch(batch)
     return batch
