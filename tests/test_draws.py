@@ -18,7 +18,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 ROOT = Path(bessemer.__file__).parent
 # What a caller may seed as it likes, and noise of which nothing depends.
 KEY = 18159682518515982810  # of the first epoch of seed 0
-FREE = {"model/generate.py", "data/kind.py", "data/text/__init__.py"}
+FREE = {"model/generate.py", "data/kind.py", "data/text/__init__.py", "data/table/__init__.py"}
 STATEFUL = {"default_rng", "manual_seed", "Philox", "RandomState", "seed", "shuffle", "getrandbits"}
 
 

@@ -34,7 +34,7 @@ class Amount(Task):
     has_numbers = True
 
     def lesson(self, dataset: Any, network: Any, settings: Any) -> Any:
-        return dataset.about["numbers"]
+        return dataset.about["streams"]
 
 
 class Pair(nn.Module):
@@ -103,6 +103,13 @@ def test_a_look_at_the_model_leaves_no_trace() -> None:
     assert all(torch.equal(one, state[name]) for name, one in model.state_dict().items())
 
 
+def test_numbers_are_learned_in_their_own_spread() -> None:
+    samples = samples_of((X, 100 + 20 * X[:, 0]))
+    objective = objective_of("regress", samples, linear(1))
+    outputs = torch.from_numpy(samples.labels)[:, None] + 20 * float(X[:, 0].std())
+    assert float(objective.loss(outputs, torch.from_numpy(samples.labels))) == pytest.approx(1, rel=1e-5)
+
+
 def test_a_task_of_numbers_has_floats() -> None:
     assert fitting(Amount(), samples_of((X, [1, 2, 3, 4, 5, 6]))).labels.dtype == np.float32
     assert fitting(Amount(), NUMBERS).labels.shape == (6,)
@@ -138,7 +145,7 @@ def labelled(labels: Any) -> Samples:
         (lambda outputs, targets: outputs - targets, NUMBERS, linear(1), UsageError, "no scalar tensor"),
         (lambda outputs, targets: 0.5, NUMBERS, linear(1), UsageError, "but of float"),
         (Amount(), NUMBERS, linear(2), UsageError, r"outputs \(2,\) for each sample"),
-        (Amount(), NUMBERS, linear(1), UsageError, "asks for 'numbers' of a prepared data set"),
+        (Amount(), NUMBERS, linear(1), UsageError, "asks for 'streams' of a prepared data set"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_named(
