@@ -185,7 +185,7 @@ def test_what_cannot_be_asked_is_named(
 
 def test_a_sample_that_weighs_more_than_what_may_be_lost_is_minded() -> None:
     contract, task = ContractConfig(max_drop=0.01), TASKS["classify"]
-    (told,) = few_samples(task, {"validation": 50}, 0.9, contract)
+    (told,) = few_samples(task, {"validation": 50}, 0.9, contract, task.headline.unit)
     assert told.startswith(
         "the validation split has 50 samples; one of them is 2.00 points, and max_drop allows 1.00"
     )

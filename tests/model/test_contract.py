@@ -25,6 +25,11 @@ ARGUMENTS = {
     "encoder": {"classes": 3, "vocabulary": 30, "pad": 0, "max_tokens": 8, "context": 8, "pairs": 16, **SMALL},
     "sound": {"classes": 3, "rate": 8000, "mels": 8, "mean": [0.0] * 8, "std": [1.0] * 8, **RESIDUAL},
     "gpt": {"vocabulary": 30, "context": 8, **SMALL},
+    "mlp": {
+        **{"classes": 3, "numbers": 2, "dates": 1, "categories": [4], "gaps": [True, False, False]},
+        **{"centers": [0.0] * 3, "factors": [1.0] * 3},
+        **{"widths": [6, 6], "residual": True, "dropout": 0.0, "waves": 2, "embedding": 4},
+    },
 }
 
 
