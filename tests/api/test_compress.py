@@ -185,9 +185,10 @@ def test_what_cannot_be_asked_is_named(
 
 def test_a_sample_that_weighs_more_than_what_may_be_lost_is_minded() -> None:
     contract, task = ContractConfig(max_drop=0.01), TASKS["classify"]
-    (told,) = few_samples(task, {"validation": 50}, 0.9, contract, task.headline.unit)
+    unit = task.headline.unit
+    (told,) = few_samples(task, {"validation": 50}, 0.9, contract, unit)
     assert told.startswith(
         "the validation split has 50 samples; one of them is 2.00 points, and max_drop allows 1.00"
     )
-    assert list(few_samples(task, {"validation": 100}, 0.9, contract)) == []
-    assert list(few_samples(task, {"validation": 5}, 0.9, ContractConfig(max_drop=None))) == []
+    assert list(few_samples(task, {"validation": 100}, 0.9, contract, unit)) == []
+    assert list(few_samples(task, {"validation": 5}, 0.9, ContractConfig(max_drop=None), unit)) == []
