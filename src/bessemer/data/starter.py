@@ -15,6 +15,7 @@ from bessemer.data.config import DataConfig
 
 RARE = 5
 MOST_NUMBERED = 30  # different whole numbers that may be names of classes
+MOSTLY = 0.9  # share of the rows whose labels must be numbers
 LEAST_STEPS = 300
 TEST, VALIDATION = 0.2, 0.1  # shares
 DROP, MOST_DROP, DECIDING_SAMPLES = 0.02, 0.1, 2.4
@@ -44,9 +45,12 @@ class Plan:
     @property
     def numbers(self) -> list[float]:
         """The targets where they are numbers to be guessed, not classes: more of them than names would be."""
-        found = [_number(label) for label in self.counts]
+        decimal = (self.data.get("columns") or {}).get("decimal", ".")
+        read = {label: _number(label, decimal) for label in self.counts}
+        known = sum(self.counts[label] for label, number in read.items() if not math.isnan(number))
+        found = [number for number in read.values() if not math.isnan(number)]
         many = len(found) > MOST_NUMBERED or (len(found) > 2 and any(number % 1 for number in found))
-        return found if many and not any(map(math.isnan, found)) else []
+        return found if many and known >= MOSTLY * self.counts.total() else []
 
     @property
     def targets(self) -> str:
@@ -59,7 +63,7 @@ class Plan:
     def min_class(self) -> int:
         """Classes with fewer usable samples are set aside, unless that would leave few classes."""
         rare = sum(count < RARE for count in self.counts.values())
-        return RARE if len(self.counts) - rare >= max(2, len(self.counts) / 2) else 1
+        return RARE if not self.numbers and len(self.counts) - rare >= max(2, len(self.counts) / 2) else 1
 
     @property
     def batch(self) -> int:
@@ -67,9 +71,9 @@ class Plan:
         return 256 if self.rows >= 20_000 else 64 if self.rows >= 500 else 32
 
 
-def _number(label: str) -> float:
+def _number(label: str, decimal: str) -> float:
     try:
-        return float(label)
+        return float(label.replace(".", "").replace(",", ".") if decimal == "," else label)
     except ValueError:
         return math.nan
 

@@ -121,7 +121,10 @@ class Table(Kind):
         looks = looks_of(rows)
         target = target_of(looks)
         useful = [name for name, look in looks.items() if name != target and guess(look)]
-        return {"value": "*", "label": target} if target is not None and useful else None
+        if target is None or not useful:
+            return None
+        commas = {"decimal": ","} if guess(looks[target]).number.comma else {}
+        return {"value": "*", "label": target, **commas}
 
     def found(self, plan: Plan) -> str:
         return columns_told(plan.settled["settings"])
