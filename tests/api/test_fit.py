@@ -136,9 +136,9 @@ def test_work_may_be_text_and_is_gone_on_from(tmp_path: Path) -> None:
 
 
 def test_skipped_steps_are_told() -> None:
-    broken = X.copy()
-    broken[5] = np.nan
-    result = bs.fit(net(), "classify", (broken, Y), epochs=1, **QUICK)
+    huge = X.copy()
+    huge[5] = 3e38  # finite, but its loss or gradient is not
+    result = bs.fit(net(), "classify", (huge, Y), epochs=1, **QUICK)
     assert repr(result).endswith("fp32, 1 step skipped)")
 
 
@@ -164,3 +164,13 @@ def test_what_does_not_go_together_is_refused(
     with pytest.raises(error, match=told) as caught:
         bs.fit(**{"model": net(), **QUICK, **options})
     assert caught.value.remedy
+
+
+def test_settings_may_be_a_dict_as_in_a_recipe() -> None:
+    values = {"epochs": 1, "batch_size": 16, "ghost_batch": 16, "compile": False, **QUICK}
+    one, other = net(), net()
+    bs.fit(one, "classify", PAIR, values)
+    bs.fit(other, "classify", PAIR, CONFIG)
+    assert same(one, other)
+    with pytest.raises(UsageError, match="lr: Extra inputs"):
+        bs.fit(net(), "classify", PAIR, {"lr": 3})

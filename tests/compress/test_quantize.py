@@ -285,3 +285,8 @@ def test_of_data_some_inputs_are_taken(model: nn.Module, samples: Samples) -> No
     whole = quantize(model, torch.from_numpy(samples.inputs)).edit
     assert quantize(model, samples).edit == whole
     assert quantize(model, (samples.inputs, samples.labels)).edit == whole
+
+
+def test_inputs_that_the_model_does_not_take_are_named() -> None:
+    with pytest.raises(UsageError, match=r"Sequential does not take the calibration data \(8, 5\)"):
+        quantize(nn.Sequential(nn.Linear(4, 3)), torch.randn(8, 5))

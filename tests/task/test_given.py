@@ -173,3 +173,16 @@ def test_only_names_and_tasks_are_known_tasks() -> None:
     assert known_task("classify") is TASKS["classify"]
     assert known_task(Classify(2)) is None
     assert PlainLoss(F.mse_loss).name == "mse_loss"
+
+
+def test_a_value_that_is_not_finite_is_named_where_the_model_cannot_take_it() -> None:
+    gap = X.copy()
+    gap[4, 1] = np.nan
+    with pytest.raises(DataError, match=r"x\[4\] has a value that is not finite, as 1 of 6 samples have"):
+        objective_of("classify", samples_of((gap, [0, 1, 2, 0, 1, 2])), linear(3))
+
+    class Filled(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x.nan_to_num())
+
+    objective_of("classify", samples_of((gap, [0, 1, 2, 0, 1, 2])), Filled(4, 3))  # it takes gaps

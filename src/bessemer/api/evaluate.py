@@ -22,7 +22,15 @@ from bessemer.model.contract import free_length
 from bessemer.model.modes import evaluating
 from bessemer.report.format import plural
 from bessemer.report.units import Measure
-from bessemer.task.given import check, first_outputs, fitting, given, known_task, objective_of
+from bessemer.task.given import (
+    check,
+    first_outputs,
+    fitting,
+    given,
+    known_task,
+    objective_of,
+    refuse_not_finite,
+)
 from bessemer.task.task import Objective, Task
 
 LOSS = Measure("loss", "loss", higher_is_better=False)
@@ -97,6 +105,8 @@ class Judge:
         outputs = (
             first_outputs(model, self.samples) if isinstance(model, nn.Module) else model(self.samples.inputs[:2])
         )
+        if isinstance(model, nn.Module):
+            refuse_not_finite(model, self.samples)
         check(self.task, self.samples, outputs)
         if self.task.has_classes and self.samples.labels.dtype.kind == "f":
             problem = "y holds shares of classes, and measures need one class for each sample"

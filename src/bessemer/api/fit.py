@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ def fit(
     model: nn.Module,
     task: Any = None,
     data: Any = None,
-    config: TrainConfig | None = None,
+    config: TrainConfig | Mapping[str, Any] | None = None,
     *,
     epochs: float | None = None,
     batch_size: int | None = None,
@@ -55,7 +55,7 @@ def fit(
     tensors, arrays or lists, a torch Dataset of such pairs, a DataLoader of one, Samples or Batches. x (N, ...) is
     what the model takes; y int64 (N,) are classes, of which -100 counts for nothing, or whatever the loss takes.
 
-    `config` has all settings; `epochs`, `batch_size` and `learning_rate` (its highest) change those of it. Without
+    `config` has all settings, as a TrainConfig or a dict of what a recipe has in `train`; `epochs`, `batch_size` and `learning_rate` (its highest) change those of it. Without
     it they are 10, 32 or the DataLoader's, and 0.002, of AdamW with a cosine. `validation` is held-out data, or
     a share of the samples to hold out, such as 0.1: ten times the task's headline measure is taken there, of a
     loss its mean. `validate` does so by a function of the model, of which `higher_is_better` says the good end.
@@ -135,7 +135,7 @@ def _batches(data: Any, samples: Samples, batch_size: int, seed: int) -> Batches
 
 
 def _settings(
-    config: TrainConfig | None,
+    config: TrainConfig | Mapping[str, Any] | None,
     epochs: float | None,
     batch_size: int | None,
     learning_rate: float | None,
@@ -144,7 +144,9 @@ def _settings(
 ) -> TrainConfig:
     """The caller's settings with what was said beside them, or those that suit most networks."""
     defaults: dict[str, Any] = {"epochs": EPOCHS, "optimizer": {"name": OPTIMIZER}}
-    values = defaults if config is None else config.model_dump()
+    values = (
+        config.model_dump() if isinstance(config, TrainConfig) else dict(defaults if config is None else config)
+    )
     if config is None and batch_size is None:
         batch_size = batch_size_of(data) or BATCH
     if batch_size is not None:
@@ -154,7 +156,7 @@ def _settings(
     if epochs is not None:
         values["epochs"] = epochs
     if learning_rate is not None:
-        values["optimizer"] = {**values["optimizer"], "learning_rate": learning_rate}
+        values["optimizer"] = {**values.get("optimizer", {}), "learning_rate": learning_rate}
     try:
         return TrainConfig(**values)
     except ValidationError as error:

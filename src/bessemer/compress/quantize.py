@@ -60,7 +60,12 @@ def quantize(model: nn.Module, calibration: Any, weight_limit: int | None = None
     points = find_points(graph)
     if not any(isinstance(m, LEAVES) for m in graph.modules()):
         raise UsageError(f"{type(model).__name__} has nothing to quantize", "it needs Conv2d or Linear layers")
-    ranges = observe(graph, points, calibration)
+    try:
+        ranges = observe(graph, points, calibration)
+    except RuntimeError as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        problem = f"{type(model).__name__} does not take the calibration data {tuple(calibration.shape)}: {reason}"
+        raise UsageError(problem, "give inputs as the model's forward takes them, samples first") from error
     scales = {name: choose_scale(*found) for name, found in ranges.items()}
     edit: Edit = {"edit": "quantize", "activations": {name: list(pair) for name, pair in scales.items()}}
     integer = insert_points(graph, scales, weight_limit or limit_here()).eval()

@@ -59,6 +59,7 @@ def objective_of(task: Any, samples: Samples, model: nn.Module) -> Objective:
     """
     found = known_task(task)
     outputs = first_outputs(model, samples)
+    refuse_not_finite(model, samples)
     if found is not None:
         samples = fitting(found, samples)
         check(found, samples, outputs)
@@ -169,6 +170,22 @@ def first_outputs(model: nn.Module, samples: Samples) -> Any:
             kind, shape = str(inputs.dtype).removeprefix("torch."), tuple(inputs.shape)
             problem = f"{type(model).__name__} does not take x, {kind} {shape}: {_first_line(error)}"
             raise UsageError(problem, "give x as the model's forward takes it, samples first") from error
+
+
+def refuse_not_finite(model: nn.Module, samples: Samples) -> None:
+    """DataError where a sample in memory has a value that is not finite, and the model answers it with none."""
+    inputs = samples.inputs
+    if not (isinstance(inputs, np.ndarray) and inputs.dtype.kind == "f"):
+        return
+    wrong = np.flatnonzero(~np.isfinite(inputs.reshape(len(inputs), -1)).all(1))
+    if not len(wrong):
+        return
+    answers = first_outputs(model, samples.at(wrong[:LOOK]))
+    if isinstance(answers, Tensor) and not answers.isfinite().all():
+        problem = f"x[{wrong[0]}] has a value that is not finite, as {len(wrong)} of {len(samples)} samples have"
+        raise DataError(
+            f"{problem}, and the model answers it with none", "leave these samples out, or fill the gaps"
+        )
 
 
 def check(task: Task, samples: Samples, outputs: Any) -> None:
