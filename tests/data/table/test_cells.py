@@ -29,6 +29,7 @@ PLAIN, COMMA = Number(), Number(comma=True)
         ("$1,200", Number(unit="$"), 1200),
         ("45%", Number(unit="%"), 45),
         ("1e999", PLAIN, math.inf),
+        (10**400, PLAIN, math.inf),
     ],
 )
 def test_a_number_as_it_is_written(cell: object, form: Number, number: float) -> None:

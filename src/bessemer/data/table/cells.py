@@ -39,7 +39,10 @@ def is_missing(cell: Any) -> bool:
 def as_number(cell: Any, form: Number) -> float:
     """The number of a cell, NaN where it says nothing; raises ValueError where it says something else."""
     if not isinstance(cell, str):
-        return math.nan if cell is None else float(cell)
+        try:
+            return math.nan if cell is None else float(cell)
+        except OverflowError:  # a whole number of hundreds of digits
+            return math.inf
     if not form.comma:
         try:
             number = float(cell)
