@@ -56,7 +56,7 @@ def fit(
     what the model takes; y int64 (N,) are classes, of which -100 counts for nothing, or whatever the loss takes.
 
     `config` has all settings, as a TrainConfig or a dict of what a recipe has in `train`; `epochs`, `batch_size`
-    and `learning_rate` (its highest) change those of it. Without it they are 10, 32 or the DataLoader's, and 0.002,
+    and `learning_rate` (its highest) change those of it. Without it they are 10, 32 or the DataLoader's, and 0.002
     of AdamW with a cosine. `validation` is held-out data, or a share of the samples to hold out, such as 0.1: ten
     times the task's headline measure is taken there, of a loss its mean. `validate` does so by a function of the
     model, of which `higher_is_better` says the good end.
