@@ -15,6 +15,7 @@ from bessemer.data.config import DataConfig
 
 RARE = 5
 MOST_NUMBERED = 30  # different whole numbers that may be names of classes
+UNSAID = {"?", "-", "na", "n/a", "none"}  # labels that say that there is no number
 MOSTLY = 0.9  # share of the rows whose labels must be numbers
 LEAST_STEPS = 300
 TEST, VALIDATION = 0.2, 0.1  # shares
@@ -46,11 +47,12 @@ class Plan:
     def numbers(self) -> list[float]:
         """The targets where they are numbers to be guessed, not classes: more of them than names would be."""
         decimal = (self.data.get("columns") or {}).get("decimal", ".")
-        read = {label: _number(label, decimal) for label in self.counts}
+        read = {label: _number(label, decimal) for label in self.counts if label.lower() not in UNSAID}
         known = sum(self.counts[label] for label, number in read.items() if not math.isnan(number))
+        said = sum(self.counts[label] for label in read)
         found = [number for number in read.values() if not math.isnan(number)]
         many = len(found) > MOST_NUMBERED or (len(found) > 2 and any(number % 1 for number in found))
-        return found if many and known >= MOSTLY * self.counts.total() else []
+        return found if many and known >= MOSTLY * said else []
 
     @property
     def targets(self) -> str:

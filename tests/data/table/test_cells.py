@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -92,3 +93,19 @@ def test_one_category_has_one_name() -> None:
     assert as_category(3.0) == as_category(3) == as_category(" 3 ") == "3"
     assert as_category(True) == "true"
     assert as_category("New York ") == "New York"
+
+
+@pytest.mark.parametrize(
+    ("cell", "form"),
+    [
+        ("+49 30 1234", PLAIN),
+        ("12 7", PLAIN),
+        ("3'5", PLAIN),
+        ("1.5", COMMA),
+        ("2.75", COMMA),
+        ("12,34,567", PLAIN),
+    ],
+)
+def test_marks_that_do_not_stand_between_thousands_are_not_left_out(cell: str, form: Number) -> None:
+    with pytest.raises(ValueError, match="could not convert|" + re.escape(cell)):
+        as_number(cell, form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,6 +56,17 @@ def test_a_column(cells: Sequence[Any], holds: str, note: str) -> None:
     assert found.holds == holds
     assert note in found.note
     assert bool(found.note) == bool(note)
+
+
+def test_a_file_that_knows_of_dates_needs_no_form() -> None:
+    found = of([dt.datetime(2020, 1 + place % 12, 5, tzinfo=dt.UTC) for place in range(60)])
+    assert (found.holds, found.date, found.note) == ("date", "iso", "")
+
+
+def test_a_target_with_units_is_refused_with_a_remedy() -> None:
+    rows = [{"a": place % 7, "price": f"{place}.5 €"} for place in range(100)]
+    with pytest.raises(DataError, match=r"'price', which is to be told, has a unit beside each number \(€\)"):
+        TABLE.columns_of(rows)
 
 
 def test_forms_of_dates_are_told_apart_by_days_over_twelve() -> None:

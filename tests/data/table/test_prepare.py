@@ -114,6 +114,13 @@ def test_a_missing_column_is_named(plain: tuple[Path, Dataset], tmp_path: Path) 
         table_reader(plain[1].about["preprocess"])(path)
 
 
+def test_two_columns_of_one_name_are_refused(plain: tuple[Path, Dataset], tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("x,x,when,city,z\n1,2,2020-01-01,Rom,1\n")
+    with pytest.raises(Exception, match="2 columns are called 'x'"):
+        table_reader(plain[1].about["preprocess"])(path)
+
+
 def test_rare_names_count_as_one(tmp_path: Path) -> None:
     once = {0: {"city": "Bonn"}, 1: {"city": "Ulm"}}
     dataset = prepared(write(tmp_path / "set.csv", once), tmp_path / "out")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bessemer.data.kind import Kept, Kind, Reader, Settled, Simple
 from bessemer.data.table.config import TableConfig
+from bessemer.errors import DataError
 
 if TYPE_CHECKING:
     from bessemer.data.config import DataConfig
@@ -123,7 +124,11 @@ class Table(Kind):
         useful = [name for name, look in looks.items() if name != target and guess(look)]
         if target is None or not useful:
             return None
-        commas = {"decimal": ","} if guess(looks[target]).number.comma else {}
+        form = guess(looks[target]).number
+        if form.unit:
+            problem = f"column {target!r}, which is to be told, has a unit beside each number ({form.unit})"
+            raise DataError(problem, "leave plain numbers in it, or name another column in data.columns.label")
+        commas = {"decimal": ","} if form.comma else {}
         return {"value": "*", "label": target, **commas}
 
     def found(self, plan: Plan) -> str:

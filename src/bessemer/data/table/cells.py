@@ -10,8 +10,11 @@ from typing import Any
 
 WORDS = "na n/a nan null none nil nat missing unknown <na> #n/a #na #null! ? - -- ."  # for nothing known
 MISSING = frozenset(WORDS.split(" ")) | {""}
-GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")  # 1,234,567.8
-GAPS = str.maketrans("", "", " \u00a0\u202f'’")  # between thousands
+SPACES = " \u00a0\u202f'’"  # between thousands
+GROUPED = {  # by whether the decimal mark is a comma: 1,234,567.8 or 1.234.567,8
+    comma: re.compile(rf"[+-]?[1-9]\d{{0,2}}([{SPACES}{group}]\d{{3}})+({re.escape(mark)}\d+)?")
+    for comma, mark, group in ((False, ".", ","), (True, ",", "."))
+}
 MEASURED = re.compile(  # $ 1,200 or 12.5 kg: a sign or three capitals in front, a short word behind
     r"([^\w\s+.,-]{1,2}|[A-Z]{3})?\s*([+-]?[\d.,'’\u00a0\u202f ]*\d(?:[eE][+-]?\d+)?)\s*([^\d\s]{1,8})?"
 )
@@ -67,10 +70,12 @@ def unit_of(found: re.Match[str]) -> str:
 
 def written(text: str, comma: bool) -> float:
     """A number with gaps, points or commas between thousands; raises ValueError where they stand elsewhere."""
-    digits = text.translate(GAPS)
-    if comma:
-        return float(digits.replace(".", "").replace(",", "."))
-    return float(digits.replace(",", "") if GROUPED.fullmatch(digits) else digits)
+    mark, group = (",", ".") if comma else (".", ",")
+    if any(sign in text for sign in SPACES + group):
+        if not GROUPED[comma].fullmatch(text):
+            raise ValueError(text)
+        text = re.sub(f"[{SPACES}{group}]", "", text)
+    return float(text.replace(mark, "."))
 
 
 def as_seconds(cell: Any, form: str = ISO) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -105,6 +106,9 @@ class Look:
         self.whole += number == int(number)
 
     def _date(self, cell: Any) -> None:
+        if isinstance(cell, dt.date):  # or a datetime: a file that knows of dates
+            self.dates[ISO] += 1
+            return
         if isinstance(cell, str) and not 6 <= len(cell.strip()) <= 35:
             return
         for form in FORMS:

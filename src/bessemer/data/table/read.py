@@ -43,6 +43,9 @@ def table_reader(about: Mapping[str, Any]) -> Reader:
             table = open_file(path)
         except DataError as error:
             raise Rejected(error.problem.removeprefix(f"{path}: ")) from error
+        twice = [name for name in names if table.columns.count(name) > 1]
+        if twice:
+            raise Rejected(f"{table.columns.count(twice[0])} columns are called {twice[0]!r}")
         missing = [name for name in names if name not in table.columns]
         if missing:
             raise Rejected(f"no column {missing[0]!r}; its columns are {', '.join(table.columns[:40])}")

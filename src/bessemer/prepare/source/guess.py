@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,6 +22,7 @@ from bessemer.prepare.source.dataset import describe, find_parts
 from bessemer.prepare.source.table import TEXT_ROWS
 
 LOOKED_AT = 4000  # rows
+BETWEEN_WORDS = re.compile(r"[^\W\d_]\s+(?=[^\W\d_])")
 LONG = 60  # characters of a cell that is a text for sure, on average
 BESIDE = 4  # other columns that make a table of one with short texts
 LABELS = ("label", "labels", "class", "category", "target", "topic", "sentiment", "label_text", "class_name", "y")
@@ -54,7 +56,7 @@ class Look:
             return
         text = str(cell)
         self.letters += len(text)
-        self.spaces += text.strip().count(" ")
+        self.spaces += len(BETWEEN_WORDS.findall(text))
         if len(self.distinct) <= LOOKED_AT // 2:
             self.distinct.add(text[:200])
 
