@@ -50,7 +50,7 @@ TINY = ROOT / "tests" / "recipes" / "tiny.yaml"
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as the README takes it: a finished runs/digits (made by the tiny recipe), recipes and photos."""
+    """A folder as the README takes it: a finished runs/digits (by the tiny recipe), recipes, photos and a table."""
     import numpy as np
     from PIL import Image
 
@@ -64,6 +64,10 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels = chance.integers(0, 128, (16, 16, 3), np.uint8) + (100 if name == "cats" else 0)
             Image.fromarray(pixels.astype(np.uint8)).save(folder / "photos" / name / f"{i}.png")
     Image.fromarray(chance.integers(0, 256, (8, 8), np.uint8)).save(folder / "seven.png")
+    sizes = [*chance.uniform(30, 200, 120)]
+    homes = [f"{size:.1f},{('Rom', 'Oslo')[place % 2]},{3 * size:.0f}" for place, size in enumerate(sizes)]
+    (folder / "homes.csv").write_text("\n".join(["size,city,price", *homes]) + "\n")
+    (folder / "new.csv").write_text("city,size\nRom,80\nParis,\n")
     (folder / "letter.txt").write_text("def letter():\n    return 1\n")
     run(folder, "bessemer run recipes/digits.yaml")
     return folder
@@ -95,7 +99,9 @@ def test_every_shell_line_is_make_or_bessemer() -> None:
 @pytest.mark.timeout(900)  # a dozen whole commands; on a slow or busy machine they take minutes
 def test_the_commands_run_in_their_order(workplace: Path) -> None:
     for command in COMMANDS:
-        text = "bessemer run" if command.startswith("bessemer run photos.yaml") else ""
+        text = (
+            "bessemer run" if command.startswith(("bessemer run photos.yaml", "bessemer run homes.yaml")) else ""
+        )
         quick = (
             " --set train.epochs=1 --set compress.contract.max_drop=1 --set compress.train.epochs=1"
             if text

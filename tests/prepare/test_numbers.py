@@ -13,6 +13,7 @@ import pytest
 
 from bessemer.data.config import ColumnsConfig, DataConfig
 from bessemer.data.dataset import Batches, Dataset
+from bessemer.data.kinds import KINDS
 from bessemer.data.split import take_count
 from bessemer.errors import DataError
 from bessemer.prepare.accounts import read_quarantine
@@ -233,7 +234,7 @@ def test_sources_have_as_many_numbers() -> None:
 
 
 def test_a_joint_label_is_json_of_what_stands_there() -> None:
-    cells = Cells(ColumnsConfig(text="t", label=["a", "b"]), "/", True)
+    cells = Cells(ColumnsConfig(text="t", label=["a", "b"]), "/", KINDS["text"])
     told = [
         cells.raw("x", "row 1", {"t": "x", "a": a, "b": b}, Path(), "").label for a, b in ((1, "x"), ("", None))
     ]
