@@ -50,7 +50,7 @@ TINY = ROOT / "tests" / "recipes" / "tiny.yaml"
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as the README takes it: a finished runs/digits (by the tiny recipe), recipes, photos and a table."""
+    """A folder as the README takes it: a finished runs/digits (by a tiny recipe), recipes, photos, a table."""
     import numpy as np
     from PIL import Image
 
