@@ -11,10 +11,11 @@ from bessemer.data.kind import Kind
 from bessemer.data.kinds import find_kind
 from bessemer.data.starter import Plan
 from bessemer.errors import DataError, UsageError
-from bessemer.prepare.ingest import Job, Task
+from bessemer.prepare.ingest import Job, Task, in_order
 from bessemer.prepare.prepare import Selection, tasks
 from bessemer.prepare.source import open_source
 from bessemer.prepare.source.detect import detect
+from bessemer.runtime import available_threads
 
 LOOKS = 5000  # rows that are looked at to choose sizes
 TEXT_LOOKS = 1000
@@ -46,7 +47,8 @@ def look(data: Path) -> tuple[Plan, Kind]:
     config = DataConfig(**values)
     kind = find_kind(config.modality)
     job = Job([open_source(config)], kind.cleaner(config))
-    rows = [row for task in tasks(job, Selection()) for row in job.count(*task)]
+    counted = in_order(job, "count", tasks(job, Selection()), available_threads())
+    rows = [row for piece in counted for row in piece]
     counts = Counter(label for label, _ in rows if label is not None)
     if len(counts) < 2:
         problem = f"only one class in it ({next(iter(counts))})" if counts else "no row in it has a label"

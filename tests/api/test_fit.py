@@ -180,3 +180,15 @@ def test_settings_may_be_a_dict_as_in_a_recipe() -> None:
     assert same(one, other)
     with pytest.raises(UsageError, match="lr: Extra inputs"):
         bs.fit(net(), "classify", PAIR, {"lr": 3})
+
+
+@pytest.mark.parametrize("options", [{}, {"validation": 0.25}])
+def test_a_gap_in_x_is_named_before_anything_is_learned(options: dict[str, Any]) -> None:
+    broken = X.copy()
+    broken[5, 2] = np.nan
+    model = net()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for call in (bs.fit, bs.evaluate):
+        with pytest.raises(DataError, match=r"x\[5\] has a value that is not finite"):
+            call(model, "classify", (broken, Y), **(options if call is bs.fit else {}))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())

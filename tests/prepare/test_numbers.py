@@ -14,10 +14,11 @@ import pytest
 from bessemer.data.config import ColumnsConfig, DataConfig
 from bessemer.data.dataset import Batches, Dataset
 from bessemer.data.kinds import KINDS
+from bessemer.data.numbers import INFINITE, LARGE, NONE, UNCLEAR, Unreadable, number_in
 from bessemer.data.split import take_count
 from bessemer.errors import DataError
 from bessemer.prepare.accounts import read_quarantine
-from bessemer.prepare.numbers import INFINITE, LARGE, NONE, UNCLEAR, Unreadable, describe_numbers, number_in
+from bessemer.prepare.numbers import describe_numbers
 from bessemer.prepare.prepare import prepare
 from bessemer.prepare.source.cells import Cells
 

@@ -17,7 +17,16 @@ from bessemer.errors import BessemerError, DataError, UsageError
 from bessemer.model.answers import TorchModel
 from bessemer.task import TASKS, find_task
 from bessemer.task.classify import Classify
-from bessemer.task.given import SETTINGS, PlainLoss, first_outputs, fitting, given, known_task, objective_of
+from bessemer.task.given import (
+    SETTINGS,
+    PlainLoss,
+    first_outputs,
+    fitting,
+    given,
+    known_task,
+    objective_of,
+    refuse_not_finite,
+)
 from bessemer.task.language import Language
 from bessemer.task.task import Task
 
@@ -179,10 +188,10 @@ def test_a_value_that_is_not_finite_is_named_where_the_model_cannot_take_it() ->
     gap = X.copy()
     gap[4, 1] = np.nan
     with pytest.raises(DataError, match=r"x\[4\] has a value that is not finite, as 1 of 6 samples have"):
-        objective_of("classify", samples_of((gap, [0, 1, 2, 0, 1, 2])), linear(3))
+        refuse_not_finite(linear(3), samples_of((gap, [0, 1, 2, 0, 1, 2])))
 
     class Filled(nn.Linear):
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x.nan_to_num())
 
-    objective_of("classify", samples_of((gap, [0, 1, 2, 0, 1, 2])), Filled(4, 3))  # it takes gaps
+    refuse_not_finite(Filled(4, 3), samples_of((gap, [0, 1, 2, 0, 1, 2])))  # it takes gaps

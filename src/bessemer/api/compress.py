@@ -32,7 +32,7 @@ from bessemer.report.facts import change_of
 from bessemer.report.table import pareto_table
 from bessemer.report.units import Measure
 from bessemer.runtime import SILENT, Progress, available_threads
-from bessemer.task.given import check, first_outputs, fitting, known_task
+from bessemer.task.given import check, first_outputs, fitting, known_task, refuse_not_finite
 from bessemer.task.task import Task
 
 HELD_OUT = 0.2  # of the data, where no validation set is given
@@ -164,6 +164,7 @@ def _taken(task: Task, model: nn.Module, data: Any) -> Samples:
     """Data as samples that go with the task and the model."""
     samples = fitting(task, samples_of(data))
     check(task, samples, first_outputs(model, samples))
+    refuse_not_finite(model, samples)
     return samples
 
 

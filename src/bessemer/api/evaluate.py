@@ -87,6 +87,8 @@ def evaluate(model: Any, task: Any = None, data: Any = None, *, seed: int = 0) -
     -100 are left out. `seed` is that of resampling. Raises UsageError and DataError as `fit` does.
     """
     samples = fitting(task, samples_of(data))
+    if isinstance(model, nn.Module):
+        refuse_not_finite(model, samples)
     judge = Judge(task, samples, model)
     metrics = judge.metrics(model, seed)
     measured = {one.name: Measured(one, **metrics[one.name]) for one in judge.measures if one.name in metrics}
@@ -105,8 +107,6 @@ class Judge:
         outputs = (
             first_outputs(model, self.samples) if isinstance(model, nn.Module) else model(self.samples.inputs[:2])
         )
-        if isinstance(model, nn.Module):
-            refuse_not_finite(model, self.samples)
         check(self.task, self.samples, outputs)
         if self.task.has_classes and self.samples.labels.dtype.kind == "f":
             problem = "y holds shares of classes, and measures need one class for each sample"

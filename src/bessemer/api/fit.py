@@ -17,7 +17,7 @@ from bessemer.data.given import batch_size_of, samples_of
 from bessemer.data.split import take_count
 from bessemer.errors import UsageError
 from bessemer.runtime import SILENT, Progress, Runtime
-from bessemer.task.given import fitting, objective_of
+from bessemer.task.given import fitting, objective_of, refuse_not_finite
 from bessemer.train import loop
 from bessemer.train.config import TrainConfig
 from bessemer.train.curve import Validate
@@ -73,6 +73,7 @@ def fit(
         raise UsageError(f"{type(model).__name__} has no weights to train", "give a model with parameters")
     if validation is not None and validate is not None:
         raise UsageError("there are both `validation` and `validate`", "give one of them")
+    refuse_not_finite(model, samples)
     held_out = None
     if isinstance(validation, float):
         samples, held_out = _split(data, samples, validation, seed)

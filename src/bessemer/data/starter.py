@@ -12,10 +12,10 @@ from typing import Any
 
 from bessemer.config import dump_yaml
 from bessemer.data.config import DataConfig
+from bessemer.data.numbers import Unreadable, number_in, says_nothing
 
 RARE = 5
 MOST_NUMBERED = 30  # different whole numbers that may be names of classes
-UNSAID = {"?", "-", "na", "n/a", "none"}  # labels that say that there is no number
 MOSTLY = 0.9  # share of the rows whose labels must be numbers
 LEAST_STEPS = 300
 TEST, VALIDATION = 0.2, 0.1  # shares
@@ -47,7 +47,7 @@ class Plan:
     def numbers(self) -> list[float]:
         """The targets where they are numbers to be guessed, not classes: more of them than names would be."""
         decimal = (self.data.get("columns") or {}).get("decimal", ".")
-        read = {label: _number(label, decimal) for label in self.counts if label.lower() not in UNSAID}
+        read = {label: _number(label, decimal) for label in self.counts if not says_nothing(label)}
         known = sum(self.counts[label] for label, number in read.items() if not math.isnan(number))
         said = sum(self.counts[label] for label in read)
         found = [number for number in read.values() if not math.isnan(number)]
@@ -75,8 +75,8 @@ class Plan:
 
 def _number(label: str, decimal: str) -> float:
     try:
-        return float(label.replace(".", "").replace(",", ".") if decimal == "," else label)
-    except ValueError:
+        return number_in(label, decimal)
+    except Unreadable:
         return math.nan
 
 

@@ -1,15 +1,12 @@
-"""Labels that are numbers: as people write them in tables, and as they are kept.
+"""Labels that are numbers: how columns write them, and as they are kept.
 
-What can be read in two ways is never guessed: `1,234` is a thousand in London and little more than one in Berlin.
-Where no decimal mark is said, only what has one reading is a number: plain digits with a point (`1234.5`, `1e-3`),
-and commas that can only be thousands (`1,234.5`, `1,234,567`). Any other comma stops the run until
-`data.columns.decimal` says what it means, since with a decimal comma `1.234` would be a thousand too.
+A comma that can be read in two ways (see bessemer.data.numbers) stops the run until `data.columns.decimal` says
+what it means, since with a decimal comma `1.234` would be a thousand too.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,56 +16,12 @@ from numpy.typing import NDArray
 
 from bessemer.data.config import DataConfig
 from bessemer.data.histogram import histogram
+from bessemer.data.numbers import INFINITE, LARGE, NONE, UNCLEAR, Unreadable, number_in, says_nothing
 from bessemer.data.record import FILTERED, Rejected
 from bessemer.errors import DataError
 from bessemer.prepare.staging import NO_LABEL, Staged
 
-LARGEST = float(np.finfo(np.float32).max)  # number that can be a target
-MISSING = {"na", "n/a", "none", "-", "?"}  # cells that say that there is no number
 UNNAMED = "label"  # what the number of a folder is called
-PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?")
-THOUSANDS = re.compile(r"[+-]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})")  # with commas that mean nothing else
-# By the decimal mark that is said: what groups of three digits may stand between, and the mark itself.
-GROUPED = {
-    mark: re.compile(rf"[+-]?\d{{1,3}}([{group} \u00a0\u202f'’]\d{{3}})+({re.escape(mark)}\d*)?")
-    for mark, group in ((".", ","), (",", "."))
-}
-NONE, INFINITE, LARGE, UNCLEAR = "is no number", "is infinite", "is too large", "can be read as two numbers"
-
-
-class Unreadable(Exception):
-    """A text that is no target, and why."""
-
-
-def number_in(text: str, decimal: str | None = None) -> float:
-    """The number that a text says; `decimal` is the mark that it is written with, None where nothing is known.
-
-    Raises Unreadable with one of NONE, INFINITE, LARGE (for float32) and UNCLEAR.
-    """
-    plain = text.strip().replace("\u2212", "-").lower()
-    if plain.lstrip("+-") in ("inf", "infinity"):
-        raise Unreadable(INFINITE)
-    if decimal is not None and GROUPED[decimal].fullmatch(plain):
-        plain = re.sub(f"[^\\d+{decimal}-]", "", plain)
-    elif decimal is None and THOUSANDS.fullmatch(plain):
-        plain = plain.replace(",", "")
-    elif decimal is None and any(_says_a_number(plain, mark) for mark in GROUPED) and not PLAIN.fullmatch(plain):
-        raise Unreadable(UNCLEAR)
-    if decimal == ",":
-        plain = plain.replace(".", "?").replace(",", ".")
-    if not PLAIN.fullmatch(plain):
-        raise Unreadable(NONE)
-    if abs(float(plain)) > LARGEST:
-        raise Unreadable(LARGE)
-    return float(plain)
-
-
-def _says_a_number(plain: str, decimal: str) -> bool:
-    try:
-        number_in(plain, decimal)
-    except Unreadable:
-        return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -85,7 +38,7 @@ class Numbers:
         return json.dumps(found if len(found) > 1 else found[0])
 
     def _read(self, name: str, text: str | None) -> float:
-        if text is None or text.lower() in MISSING:
+        if text is None or says_nothing(text):
             raise Rejected("no label", f"{name} is empty", FILTERED)
         try:
             return number_in(text, self.decimal)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
 
 import pytest
 from hypothesis import given
@@ -29,6 +28,8 @@ PLAIN, COMMA = Number(), Number(comma=True)
         ("12 kg", Number(unit="kg"), 12),
         ("$1,200", Number(unit="$"), 1200),
         ("45%", Number(unit="%"), 45),
+        ("\u22127,5", COMMA, -7.5),
+        ("\u22127.5", PLAIN, -7.5),
         ("1e999", PLAIN, math.inf),
         (10**400, PLAIN, math.inf),
     ],
@@ -107,5 +108,5 @@ def test_one_category_has_one_name() -> None:
     ],
 )
 def test_marks_that_do_not_stand_between_thousands_are_not_left_out(cell: str, form: Number) -> None:
-    with pytest.raises(ValueError, match="could not convert|" + re.escape(cell)):
+    with pytest.raises(ValueError, match="is no number"):
         as_number(cell, form)

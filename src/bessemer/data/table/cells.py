@@ -8,13 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-WORDS = "na n/a nan null none nil nat missing unknown <na> #n/a #na #null! ? - -- ."  # for nothing known
-MISSING = frozenset(WORDS.split(" ")) | {""}
-SPACES = " \u00a0\u202f'’"  # between thousands
-GROUPED = {  # by whether the decimal mark is a comma: 1,234,567.8 or 1.234.567,8
-    comma: re.compile(rf"[+-]?[1-9]\d{{0,2}}([{SPACES}{group}]\d{{3}})+({re.escape(mark)}\d+)?")
-    for comma, mark, group in ((False, ".", ","), (True, ",", "."))
-}
+from bessemer.data.numbers import number_in, says_nothing
+
 MEASURED = re.compile(  # $ 1,200 or 12.5 kg: a sign or three capitals in front, a short word behind
     r"([^\w\s+.,-]{1,2}|[A-Z]{3})?\s*([+-]?[\d.,'’\u00a0\u202f ]*\d(?:[eE][+-]?\d+)?)\s*([^\d\s]{1,8})?"
 )
@@ -35,7 +30,7 @@ class Number:
 def is_missing(cell: Any) -> bool:
     """Whether a cell says nothing: empty, a word such as NA or ?, or not a number."""
     if isinstance(cell, str):
-        return cell.strip().lower() in MISSING
+        return says_nothing(cell)
     return cell is None or (isinstance(cell, float) and math.isnan(cell))
 
 
@@ -54,28 +49,18 @@ def as_number(cell: Any, form: Number) -> float:
         else:
             if "_" not in cell:
                 return number
-    text = cell.strip()
-    if text.lower() in MISSING:
+    if says_nothing(cell):
         return math.nan
+    text = cell.strip().replace("\u2212", "-")  # the minus sign of typesetters
     found = MEASURED.fullmatch(text)
     if found is None or unit_of(found) != form.unit:
         raise ValueError(text)
-    return written(found[2], form.comma)
+    return number_in(found[2], "," if form.comma else ".")
 
 
 def unit_of(found: re.Match[str]) -> str:
     """What stands before or behind a number: kg, $, %."""
     return (found[1] or "") + (found[3] or "")
-
-
-def written(text: str, comma: bool) -> float:
-    """A number with gaps, points or commas between thousands; raises ValueError where they stand elsewhere."""
-    mark, group = (",", ".") if comma else (".", ",")
-    if any(sign in text for sign in SPACES + group):
-        if not GROUPED[comma].fullmatch(text):
-            raise ValueError(text)
-        text = re.sub(f"[{SPACES}{group}]", "", text)
-    return float(text.replace(mark, "."))
 
 
 def as_seconds(cell: Any, form: str = ISO) -> float:
@@ -108,8 +93,7 @@ def _seconds(moment: dt.datetime) -> float:
 def as_category(cell: Any) -> str:
     """The name of a category, "" where nothing is known: 3.0 and 3 are one, and so are `True` and `true`."""
     if isinstance(cell, str):
-        text = cell.strip()
-        return "" if text.lower() in MISSING else text
+        return "" if says_nothing(cell) else cell.strip()
     if is_missing(cell):
         return ""
     if isinstance(cell, bool):

@@ -43,21 +43,18 @@ class MLPConfig(ModelConfig):
 
 def mlp(
     classes: int,
-    numbers: int,
-    dates: int,
-    categories: list[int],
-    centers: list[float],
-    factors: list[float],
-    gaps: list[bool],
-    **settings: Any,
+    widths: list[int],
+    residual: bool,
+    dropout: float,
+    waves: int,
+    embedding: int,
+    **columns: Any,
 ) -> MLP:
-    """Build a perceptron with `classes` outputs for rows as bessemer.data.table stores them."""
+    """Build a perceptron with `classes` outputs; `columns` is what TableFront must know of the stored rows."""
     from bessemer.model.mlp.network import MLP, TableFront
 
-    settings.pop("name", None)
-    waves, embedding = settings.pop("waves"), settings.pop("embedding")
-    front = TableFront(numbers, dates, categories, centers, factors, gaps, waves, embedding)
-    return MLP(classes, front, **settings)
+    front = TableFront(**columns, waves=waves, embedding=embedding)
+    return MLP(classes, front, widths, residual, dropout)
 
 
 MODEL = Model(settings=MLPConfig, build=mlp, kinds=("table",), heads=("classes",))

@@ -27,8 +27,9 @@ FAR = 3.0  # where values begin to be drawn in
 class TableFront(Front):
     """Stored rows to features (B, F): scaled numbers, marks of gaps, dates as angles, embedded categories.
 
-    Scales are those of the training split. An embedding that no training row used is zero, so an unknown category
-    weighs nothing.
+    How many numbers and dates there are, sizes of categories, centers and factors of what is measured, and which
+    of it has gaps, are what bessemer.data.table.prepare says of the training split. The embeddings of what is not
+    known or not listed begin at zero, so it weighs nothing until training says otherwise.
     """
 
     centers: Tensor
