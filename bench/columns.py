@@ -1,6 +1,7 @@
 """What `init` writes for tables, untouched, beside gradient boosting and a linear model on the same splits.
 
     python bench/columns.py [SET ...] [--seeds 3]      all of SETS by default
+    python bench/columns.py --large FILE.csv           writes a table of 1,000,000 rows, for `bessemer init`
 
 Four sets of scikit-learn, and three that are made here with a known structure: products and bends of numbers, many
 categories that act together, and much noise with gaps. Each is written as CSV, `init` writes its recipe, and each
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,6 +28,7 @@ from bessemer.runtime import machine
 from bessemer.starter import write_recipe
 
 ROWS = 8000
+LARGE, BLOCK = 1_000_000, 10_000  # rows of the large table, and of a piece that is written at once
 Frame = dict[str, Any]  # columns by name; the last is the target
 SEED = 7  # of the sets that are made here
 
@@ -89,6 +92,22 @@ def write_csv(frame: Frame, path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def write_large(path: Path) -> None:
+    """44 numbers, 6 categories of 30 names, and a class by two products and one category."""
+    numbers = np.random.default_rng(SEED)
+    names = [*(f"x{place}" for place in range(44)), *(f"c{place}" for place in range(6)), "target"]
+    with path.open("w", encoding="utf-8") as file:
+        file.write(",".join(names) + "\n")
+        for _ in range(LARGE // BLOCK):
+            x, codes = numbers.normal(size=(BLOCK, 44)).round(3), numbers.integers(0, 30, (BLOCK, 6))
+            high = x[:, 0] * x[:, 1] + codes[:, 0] / 10 + x[:, 2] > 1.5
+            rows = zip(x.tolist(), codes.tolist(), high, strict=True)
+            file.writelines(
+                ",".join([*map(str, row), *(f"v{code}" for code in of), "yes" if one else "no"]) + "\n"
+                for row, of, one in rows
+            )
+
+
 def figures(report: dict[str, Any]) -> dict[str, dict[str, float]]:
     """The headline measure of what shipped and of each simple model, by name."""
     simple, measure = report["baseline"], report["measures"][0]["name"]
@@ -133,5 +152,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("sets", nargs="*")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--large", type=Path)
     given = parser.parse_args()
+    if given.large:
+        write_large(given.large)
+        sys.exit()
     bench_columns(given.sets or [*SETS], given.seeds)
