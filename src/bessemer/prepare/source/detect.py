@@ -26,7 +26,8 @@ from bessemer.prepare.source.common import (
 )
 from bessemer.prepare.source.dataset import is_dataset
 from bessemer.prepare.source.folder import open_folder
-from bessemer.prepare.source.guess import MEDIA, WRITTEN, guess_dataset, guess_table
+from bessemer.prepare.source.guess import WRITTEN, guess_dataset, guess_table
+from bessemer.prepare.source.look import MEDIA, words_of
 
 MAX_FILES = 20_000  # that are counted
 SEVERAL = 3  # samples of a class
@@ -37,49 +38,63 @@ KNOWN = (
 )
 
 
-def detect(path: Path) -> dict[str, Any]:
-    """The values of `data:` that read what stands at `path`; DataError where nothing is known that fits."""
+def detect(path: Path, notes: list[str] | None = None) -> dict[str, Any]:
+    """The values of `data:` that read what stands at `path`; DataError where nothing is known that fits.
+
+    What was chosen among several, or left out, is added to `notes` in sentences.
+    """
     path = existing(str(path)).resolve()
+    notes = [] if notes is None else notes
     if path.is_dir():
-        return _detect_folder(path)
+        return _detect_folder(path, notes)
     if is_archive(path.name):
         return _class_folders(path, _kinds_inside(path))
     if suffix_of(path.name) in TABLE_SUFFIXES:
-        return {"source": "table", "path": str(path), **guess_table(path)}
+        return {"source": "table", "path": str(path), **guess_table(path, notes)}
     if path in idx_files(path.parent):
         return {"source": "idx", "path": str(path.parent)}
     raise DataError(f"{path}: not a kind of file that is known", KNOWN)
 
 
-def _detect_folder(root: Path) -> dict[str, Any]:
+def _detect_folder(root: Path, notes: list[str]) -> dict[str, Any]:
     if idx_files(root):
         return {"source": "idx", "path": str(root)}
     if is_dataset(root):
-        return {"source": "dataset", "path": str(root), **guess_dataset(root)}
+        return {"source": "dataset", "path": str(root), **guess_dataset(root, notes)}
     kinds = _kinds_below(root)
-    if (table := _table_of(root, kinds)) is not None:
+    if (table := _table_of(root, kinds, notes)) is not None:
         return table
     return _class_folders(root, kinds)
 
 
-def _table_of(root: Path, kinds: Counter[str]) -> dict[str, Any] | None:
+def _table_of(root: Path, kinds: Counter[str], notes: list[str]) -> dict[str, Any] | None:
     """The manifest that lists the folder's images or recordings, or the tables that the folder consists of."""
-    tables = sorted(path for path in root.iterdir() if _is_table(path))
+    tables = sorted((path for path in root.iterdir() if _is_table(path)), key=_unlikely)
     if any(kinds[name] for name in MEDIA):
         for path in tables:
+            told: list[str] = []
             try:
-                found = guess_table(path)
+                found = guess_table(path, told)
             except DataError:
                 continue  # a table of something else: the class folders are looked at next
             if set(MEDIA) & set(found["columns"]):
+                others = [repr(one.name) for one in tables if one != path]
+                beside = f"; {', '.join(others)} beside it is not read" if others else ""
+                notes += [f"The samples are those of {path.name!r}{beside}.", *told]
                 return {"source": "table", "path": str(path), **found}
     elif tables or kinds["table"]:
         first = tables[0] if tables else next(path for path in _files(root) if _is_table(path))
         if 2 * kinds["table"] < kinds.total():
             return None
         whole = kinds["table"] > 1
-        return {"source": "table", "path": str(root if whole else first), **guess_table(first)}
+        return {"source": "table", "path": str(root if whole else first), **guess_table(first, notes)}
     return None
+
+
+def _unlikely(path: Path) -> tuple[bool, bool, Path]:
+    """What sorts tables that list samples with labels before others: those to be filled in come last."""
+    words = words_of(path.stem)
+    return bool({"submission", "test"} & set(words)), not {"train", "training", "labels"} & set(words), path
 
 
 def _class_folders(path: Path, kinds: Counter[str]) -> dict[str, Any]:
