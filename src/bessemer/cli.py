@@ -75,6 +75,10 @@ def init(
             "Without it classes or numbers, as the labels are.",
         ),
     ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option("--label", help="The column of a table that holds the class or number to be told."),
+    ] = None,
 ) -> None:
     """Look at the data and write a commented recipe that fits it."""
     from bessemer.starter import write_recipe
@@ -83,7 +87,7 @@ def init(
     wanted = find_task(task) if task is not None else None
     write = wanted.starter() if wanted else None
     numbers = wanted.has_numbers if wanted else None
-    typer.echo(write(data, out, force) if write else write_recipe(data, out, force, numbers))
+    typer.echo(write(data, out, force) if write else write_recipe(data, out, force, numbers, label))
 
 
 @app.command()

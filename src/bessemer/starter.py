@@ -27,16 +27,20 @@ WIDTH = 116  # of a comment
 PARTS = 12  # of a table that are looked at
 
 
-def write_recipe(data: Path, out: Path, force: bool = False, numbers: bool | None = None) -> str:
+def write_recipe(
+    data: Path, out: Path, force: bool = False, numbers: bool | None = None, label: str | None = None
+) -> str:
     """Look at `data`, write a commented recipe to `out`, and say what was found.
 
-    `numbers` says whether labels that are numbers are to be guessed or are classes; None goes by the labels. Raises DataError where the data is of no kind that is known, UsageError where `out` is there already.
+    `numbers` says whether labels that are numbers are to be guessed or are classes; None goes by the labels.
+    `label` names the column of the label. Raises DataError where the data is of no kind that is known, UsageError
+    where `out` is there already.
     """
     if out.exists() and not force:
         raise UsageError(f"{out}: is there already", "give another name with -o, or --force to replace it")
     if not data.exists():
         raise DataError(f"{data}: no such file or folder", "give the folder or file that holds the data")
-    plan, kind = look(data, numbers)
+    plan, kind = look(data, numbers, label)
     try:
         out.write_text(with_notes(kind.starter(plan, out), plan.notes), encoding="utf-8")
     except OSError as error:
@@ -45,17 +49,17 @@ def write_recipe(data: Path, out: Path, force: bool = False, numbers: bool | Non
     return "\n".join([found, *plan.notes, f"Next: bessemer run {out}"])
 
 
-def with_notes(recipe: str, notes: tuple[str, ...]) -> str:
+def with_notes(recipe: str, notes: list[str]) -> str:
     """The recipe with what was decided as comments below its first line."""
     first, rest = recipe.split("\n", 1)
     lines = [line for note in notes for line in textwrap.wrap(note, WIDTH, break_long_words=False)]
     return "\n".join([first, *(f"# {line}" for line in lines), rest])
 
 
-def look(data: Path, numbers: bool | None = None) -> tuple[Plan, Kind]:
+def look(data: Path, numbers: bool | None = None, label: str | None = None) -> tuple[Plan, Kind]:
     """Find out what kind of data a folder or file holds, and what sizes suit it."""
     notes: list[str] = []
-    values = detect(data, notes)
+    values = detect(data, notes, label)
     values["path"] = str(Path(values["path"]).resolve())
     config = DataConfig(**values)
     kind = find_kind(config.modality)
@@ -78,9 +82,10 @@ def look(data: Path, numbers: bool | None = None) -> tuple[Plan, Kind]:
     splits = Counter(split for _, split in rows if split)
     origin = data.resolve() if data.is_dir() else Path(values["path"])
     plan = Plan(origin, values, len(rows), counts, splits, job.cleaner.settled, looks, config, numbers)
+    plan = with_commas(plan, notes)
     tell_labels(data, plan, kind, notes)
-    every = tuple(("".join(letter if letter.isprintable() else " " for letter in note)) for note in notes)
-    return replace(plan, notes=every), kind
+    shown = ["".join(letter if letter.isprintable() else " " for letter in note) for note in notes]
+    return replace(plan, notes=shown), kind
 
 
 def merged(data: Path, counts: Counter[str], values: dict[str, Any], notes: list[str]) -> Counter[str]:
@@ -100,6 +105,18 @@ def merged(data: Path, counts: Counter[str], values: dict[str, Any], notes: list
         problem = f"only one class in it ({next(iter(counts))}){also}" if counts else "no row in it has a label"
         raise DataError(f"{data}: {problem}", "a classifier needs at least two classes")
     return counts
+
+
+def with_commas(plan: Plan, notes: list[str]) -> Plan:
+    """The plan that reads numbers with a decimal comma, where they are numbers in no other way."""
+    columns = plan.data.get("columns") or {}
+    if plan.numbers or not columns.get("label") or "decimal" in columns:
+        return plan
+    other = replace(plan, data={**plan.data, "columns": {**columns, "decimal": ","}})
+    if not other.numbers:
+        return plan
+    notes.append(f"Numbers in {columns['label']!r} have decimal commas: data.columns.decimal.")
+    return other
 
 
 def tell_labels(data: Path, plan: Plan, kind: Kind, notes: list[str]) -> None:
@@ -124,7 +141,10 @@ def tell_labels(data: Path, plan: Plan, kind: Kind, notes: list[str]) -> None:
         raise DataError(problem, "name a column, or make folders, whose classes come back in several samples")
     said = [repr(name) for name in counts if says_no_label(name)]
     if said:
-        notes.append(f"{', '.join(said)} is a class here, as its file says that it is a text; null is no label.")
+        words = " and ".join(said)
+        notes.append(
+            f"{words}: a class here, since the file holds it as text. Leave such cells empty if it is none."
+        )
 
 
 def evenly(every: list[Task]) -> list[Task]:

@@ -6,7 +6,7 @@ import json
 import math
 import string
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Plan:
     looks: list[Any]
     config: DataConfig  # the settings that the look was made with
     as_numbers: bool | None = None  # labels are to be numbers, or classes; None goes by what they say
-    notes: tuple[str, ...] = ()  # what was chosen or left out, in sentences
+    notes: list[str] = field(default_factory=list)  # what was decided about the files, in words
 
     @property
     def name(self) -> str:
@@ -64,7 +64,7 @@ class Plan:
         return {label: number for label, number in read.items() if not math.isnan(number)}
 
     def _numbered(self, found: list[float]) -> bool:
-        """Whether they number classes: 0 or 1 to the last without a gap, each of several samples; of rows none do."""
+        """Whether they number classes: from 0 or 1 without a gap, each of several samples; not in tables."""
         gapless = min(found) in (0, 1) and sorted(found) == [min(found) + place for place in range(len(found))]
         often = min(self.counts.values()) >= RARE
         return gapless and often and len(found) <= MOST_CLASSES and not self.data.get("kind")
@@ -97,12 +97,10 @@ def _number(label: str, decimal: str) -> float:
 
 def header(plan: Plan, out: Path, noun: str, found: str) -> str:
     """The lines above the recipe."""
-    largest, smallest = plan.counts.most_common(1)[0], plan.counts.most_common()[-1]
     task = "task: regress # the number itself is told; classify tells classes apart\n" if plan.numbers else ""
-    sizes = f"# The largest class is {largest[0]!r} with {largest[1]:,}, the smallest {smallest[0]!r} with {smallest[1]:,}.\n"
     return f"""\
 # {plan.rows:,} {noun} {plan.targets}, {found}.
-{"" if plan.numbers else sizes}\
+{class_sizes(plan)}\
 # Run it with: bessemer run {out.name}
 # Every key and its meaning: bessemer schema. Try changes with --set, for example --set train.epochs=5.
 name: {json.dumps(plan.name)}
@@ -110,6 +108,14 @@ name: {json.dumps(plan.name)}
 seed: 0
 data:
 {data_section(plan)}"""
+
+
+def class_sizes(plan: Plan) -> str:
+    """The largest and the smallest class as a comment; nothing of numbers."""
+    if plan.numbers:
+        return ""
+    (large, most), (small, least) = plan.counts.most_common()[0], plan.counts.most_common()[-1]
+    return f"# The largest class is {large!r} with {most:,}, the smallest {small!r} with {least:,}.\n"
 
 
 def data_section(plan: Plan) -> str:

@@ -81,7 +81,7 @@ def prepare(
     staging = out / "staging"
     staged = ingest(job, staging, SPLITS, lambda: tasks(job, selection), workers, progress, selection.total)
     check_numbers(config, job.numbers, staged)
-    remarks = check_labels(config, staged, progress) if labelled and not numbers else []
+    notes = check_labels(config, staged, progress) if labelled and not numbers else []
     check_quarantined(config, staged)
     if kind.whole_rows and kind.repeats(len(staged), len(np.unique(staged.ids))):
         tell_repeats_apart(staged)
@@ -92,7 +92,7 @@ def prepare(
     )
     give_back()
     about |= (finish or kind.finish)(config, job.cleaner.settled, chosen, out)
-    about |= {"remarks": remarks, "told": kind.told(about), "noun": kind.noun, "drawn": kind.drawn}
+    about |= {"notes": notes, "told": kind.told(about), "noun": kind.noun, "drawn": kind.drawn}
     give_back()
     if labelled and not numbers:
         about |= review_labels(config, about, chosen, labels, seed, out)
@@ -278,15 +278,13 @@ def check_quarantined(config: DataConfig, staged: Staged) -> None:
 def check_splits(classes: list[str], labels: NDArray[np.int32], fates: Fates, split: NDArray[np.uint8]) -> None:
     """Every class that is tested must be trained, and every split must hold something."""
     kept = labels[fates.kept]
+    few, remedy = "", "add data, or change data.split"
+    if len(kept) and np.bincount(kept).max() < len(SPLITS):
+        few = f": {len(kept)} usable samples in {len(classes)} classes, so that no class has one for each split"
+        remedy = "name a label whose classes come back in data.columns.label, or set task: regress for numbers"
     for index, name in enumerate(SPLITS):
         if not (split == index).any():
-            problem, remedy = f"no sample is left for the {name} split", "add data, or change data.split"
-            if len(kept) and np.bincount(kept).max() < len(SPLITS):
-                problem += (
-                    f": the {len(classes)} classes have {len(kept)} usable samples, such as one of {classes[0]!r}"
-                )
-                remedy = "name a label whose classes come back (data.columns.label), or set task: regress if it is a number"
-            raise DataError(problem, remedy)
+            raise DataError(f"no sample is left for the {name} split{few}", remedy)
     lost = sorted(set(labels[labels != NO_LABEL].tolist()) - set(kept.tolist()))
     if lost:
         problem = f"class {classes[lost[0]]!r} has no usable sample: all of them are broken or copies"

@@ -19,7 +19,7 @@ from bessemer.prepare.source.dataset import describe, find_parts
 from bessemer.prepare.source.look import LOOKED_AT, MEDIA, Look, looks_of, words_of
 from bessemer.prepare.source.named import find_forms
 from bessemer.prepare.source.table import TEXT_ROWS
-from bessemer.prepare.source.target import LABELS, REMEDY, label_of
+from bessemer.prepare.source.target import LABELS, REMEDY, label_of, listing
 
 LONG = 60  # characters of a cell that is a text for sure, on average
 BESIDE = 4  # other columns that make a table of one with short texts
@@ -27,30 +27,29 @@ SPLITS = ("split", "part", "subset", "set", "fold", "partition")
 WRITTEN = next(name for name in kinds_with_column() if KINDS[name].in_cells)  # in a cell that names no file
 # Parts of one sample by the last word of their columns' names: the class may stand in how they relate.
 TOGETHER = (
-    "title headline heading subject body text content article message description abstract comment review selftext",
+    "title headline subject body text content article message description abstract comment review selftext",
     "premise hypothesis",
     "question answer context passage sentence query document paragraph statement",
     "claim evidence",
     "pros cons",
 )
-LISTED = 12  # columns that are named as not read
 
 
-def guess_table(path: Path, notes: list[str] | None = None, labelled: bool = True) -> dict[str, Any]:
+def guess_table(path: Path, notes: list[str] | None = None, label: str | bool = True) -> dict[str, Any]:
     """Kind and `data.columns` of one table; raises DataError where they cannot be told.
 
-    What was chosen among several, or left out, is added to `notes` in sentences. With `labelled=False` no label is
-    looked for.
+    What was chosen among several, or left out, is added to `notes` in sentences. `label` names the column of the
+    label; True looks for it, with False there is none.
     """
     table = open_file(path)
     if isinstance(table, DelimitedTable):
         check_header(path, table.columns)
     rows = (row for task in table.tasks(TEXT_ROWS, 2**22) for _, row in table.read(task, table.columns))
     known = table.class_names if isinstance(table, ParquetTable) else {}
-    return guess_columns(path, rows, path.parent, known, notes, labelled)
+    return guess_columns(path, rows, path.parent, known, notes, label, not isinstance(table, DelimitedTable))
 
 
-def guess_dataset(root: Path, notes: list[str] | None = None, labelled: bool = True) -> dict[str, Any]:
+def guess_dataset(root: Path, notes: list[str] | None = None, label: str | bool = True) -> dict[str, Any]:
     """Kind and `data.columns` of a data set saved by Hugging Face `datasets`; see `guess_table`."""
     import pyarrow as pa
 
@@ -60,7 +59,7 @@ def guess_dataset(root: Path, notes: list[str] | None = None, labelled: bool = T
     with pa.memory_map(str(path)) as file:
         stream = pa.ipc.open_stream(file)
         rows = (row for batch in stream for row in as_rows(batch))
-        return guess_columns(path, rows, path.parent, class_names(features), notes, labelled)
+        return guess_columns(path, rows, path.parent, class_names(features), notes, label, typed=True)
 
 
 def guess_columns(
@@ -69,31 +68,37 @@ def guess_columns(
     folder: Path,
     known: Mapping[str, list[str]],
     notes: list[str] | None = None,
-    labelled: bool = True,
+    label: str | bool = True,
+    typed: bool = False,
 ) -> dict[str, Any]:
-    """Kind and columns of rows; `known` are the columns that say themselves that they are labels."""
+    """Kind and columns of rows; `known` are the columns that say themselves that they are labels.
+
+    In a `typed` file, such as JSON, a text `nan` is a name.
+    """
     notes = [] if notes is None else notes
     read = [row for row in islice(rows, LOOKED_AT) if not isinstance(row, Rejected)]
-    looks = looks_of(read, folder)
+    looks = looks_of(read, folder, typed)
     if not looks:
         raise DataError(f"{path}: no readable row in it", "check the file")
+    said = label if isinstance(label, str) else None
+    if said is not None and said not in looks:
+        raise DataError(f"{path}: no column {said!r}; its columns are {', '.join(looks)}", "correct --label")
     split = _split(looks)
     told = {"split": split} if split else {}
-    looks = {name: look for name, look in looks.items() if name != split}
+    every, looks = looks, {name: look for name, look in looks.items() if name not in (split, said)}
     value = _files(path, looks, read, folder)
     if value is None and not _holds_texts(looks):
         for name, whole in KINDS.items():
-            found = whole.columns_of([{key: row.get(key) for key in looks} for row in read])
+            found = whole.columns_of([{key: row.get(key) for key in every if key != split} for row in read])
             if found is not None:
-                return {"kind": name, "columns": found | told}
+                return {"kind": name, "columns": found | ({"label": said} if said else {}) | told}
     value = value or _texts(path, looks, known, notes)
     inputs = next(iter(value.values()))
-    rest = {
-        name: look for name, look in looks.items() if name not in ([inputs] if isinstance(inputs, str) else inputs)
-    }
-    label = label_of(path, rest, known, read, notes) if labelled else {}
-    _tell_rest(rest, label, notes)
-    return {"columns": value | label | told}
+    used = {inputs} if isinstance(inputs, str) else set(inputs)
+    rest = {name: look for name, look in every.items() if name not in used | {split}}
+    target = label_of(path, rest, known, read, notes, said) if label else {}
+    _tell_rest(rest, target, notes)
+    return {"columns": value | target | told}
 
 
 def _holds_texts(looks: Mapping[str, Look]) -> bool:
@@ -164,12 +169,10 @@ def _texts(path: Path, looks: Mapping[str, Look], known: Mapping[str, Any], note
     filled = [name for name, look in prose.items() if 2 * look.seen >= look.rows]
     parts = [name for name in looks if name == longest or (name in filled and _together(name, longest))]
     if len(parts) > 1:
-        notes.append(f"Texts are joined from the columns {_names(parts)}.")
+        notes.append(f"Texts are joined from the columns {listing(parts)}.")
     if left := [name for name in filled if name not in parts]:
-        both = ", ".join([*parts, *left])
-        notes.append(
-            f"Column {_names(left)} holds texts too, which are not read; to join them: data.columns.{WRITTEN}: [{both}]."
-        )
+        both = f"data.columns.{WRITTEN}: [{', '.join([*parts, *left])}]"
+        notes.append(f"Texts in {listing(left)} are not read; to join them to the others: {both}.")
     return {WRITTEN: parts if len(parts) > 1 else longest}
 
 
@@ -189,10 +192,4 @@ def _tell_rest(looks: Mapping[str, Look], label: Mapping[str, Any], notes: list[
     used = [label["label"]] if "label" in label else label.get("one_of", [])
     rest = [name for name in looks if name not in used and repr(name) not in said]
     if rest:
-        more = f" and {len(rest) - LISTED} more" if len(rest) > LISTED else ""
-        notes.append(f"Not read: {_names(rest[:LISTED])}{more}.")
-
-
-def _names(names: list[str]) -> str:
-    shown = [repr(name) for name in names]
-    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+        notes.append(f"Not read: {listing(rest)}.")

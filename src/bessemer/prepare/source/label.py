@@ -55,7 +55,7 @@ def listed(cell: Any) -> list[Any] | None:
 
 
 def _python(text: str) -> Any:
-    """What a text says in Python's notation, or in that of numpy's arrays and of databases (`{a,b}`); else None."""
+    """What a text says as Python, numpy's arrays or databases (`{a,b}`) write it; else None."""
     quoted = [one or other for one, other in QUOTED.findall(text)]
     if quoted and not QUOTED.sub("", text).strip("[]{}, \n"):
         return quoted  # Python itself joins 'a' 'b', as numpy prints them, to one text
@@ -108,10 +108,10 @@ def is_alphabet(groups: list[list[str]]) -> bool:
 
 
 def one_spelling(counts: Mapping[str, int]) -> dict[str, str]:
-    """The name that stands for each label: of those that are alike the commonest, then the first by its letters."""
+    """The name that stands for each label: of those that are alike the commonest, then the plainest."""
     spelled = {name: name for name in counts}
     for group in alike(counts):
-        best = min(group, key=lambda name: (-counts[name], name))
+        best = min(group, key=lambda name: (-counts[name], not name.isascii(), "  " in name, name))
         spelled |= dict.fromkeys(group, best)
     return spelled
 

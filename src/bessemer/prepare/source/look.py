@@ -15,8 +15,8 @@ import numpy as np
 from bessemer.data.config import kinds_with_column
 from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.numbers import Unreadable, number_in
-from bessemer.prepare.source.common import KIND_OF_SUFFIX, suffix_of
 from bessemer.prepare.source.label import listed, says_no_label, trimmed
+from bessemer.prepare.source.named import named_kind
 
 LOOKED_AT = 4000  # rows
 BETWEEN_WORDS = re.compile(r"[^\W\d_]\s+(?=[^\W\d_])")
@@ -40,11 +40,13 @@ class Look:
     numbers: int = 0
     whole: int = 0  # numbers without a fraction
     lists: int = 0  # cells with several values
+    objects: int = 0
     distinct: dict[str, int] = field(default_factory=dict)  # the values that were met first, and how often
     kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MEDIA, 0))  # cells that are such files
     named: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MEDIA, 0))  # that have such a suffix
     example: str = ""  # of several values in one cell
     scalar: bool = True
+    typed: bool = False
 
     def add(self, cell: Any, folder: Path) -> None:
         """Look at one cell; paths start at `folder`."""
@@ -58,6 +60,7 @@ class Look:
             self.example = self.example or str(cell)[:80]
         if isinstance(cell, bytes | list | dict):
             self.scalar = False
+            self.objects += isinstance(cell, dict)
             return
         text = trimmed(str(cell))
         self.letters += len(text)
@@ -69,7 +72,7 @@ class Look:
     def _files(self, cell: Any, folder: Path) -> None:
         if (kind := media_in(cell, folder)) in self.kinds:
             self.kinds[kind] += 1
-        if isinstance(cell, str) and len(cell) < 1000 and (kind := named_kind(cell)):
+        if isinstance(cell, str) and len(cell) < 1000 and (kind := named_kind(cell, MEDIA)):
             self.named[kind] += 1
 
     def _number(self, text: str) -> None:
@@ -85,7 +88,8 @@ class Look:
     @property
     def names(self) -> dict[str, int]:
         """The values that say something of a label, and how often each does."""
-        return {name: count for name, count in self.distinct.items() if not says_no_label(name)}
+        no_name = (lambda name: not name) if self.typed else says_no_label
+        return {name: count for name, count in self.distinct.items() if not no_name(name)}
 
     @property
     def is_number(self) -> bool:
@@ -131,12 +135,12 @@ class Look:
         return self.seen > 0 and 2 * self.kinds[kind] > self.seen
 
 
-def looks_of(rows: Iterable[Mapping[str, Any]], folder: Path) -> dict[str, Look]:
-    """A look at each column of some rows."""
+def looks_of(rows: Iterable[Mapping[str, Any]], folder: Path, typed: bool = False) -> dict[str, Look]:
+    """A look at each column of some rows; in a `typed` file a text `nan` is a name."""
     looks: dict[str, Look] = {}
     for row in rows:
         for name, cell in row.items():
-            looks.setdefault(name, Look()).add(cell, folder)
+            looks.setdefault(name, Look(typed=typed)).add(cell, folder)
     return looks
 
 
@@ -148,14 +152,8 @@ def media_in(cell: Any, folder: Path) -> str:
         return sniff(cell[:512])
     if not isinstance(cell, str) or len(cell) > 1000 or "\0" in cell:
         return ""
-    kind = named_kind(cell)
+    kind = named_kind(cell, MEDIA)
     return kind if kind and os.path.isfile(os.path.join(folder, cell.strip().replace("\\", "/"))) else ""
-
-
-def named_kind(cell: str) -> str:
-    """The kind of file, of those that a cell can name, that its suffix says; "" where it says none."""
-    kind = KIND_OF_SUFFIX.get(suffix_of(cell.strip()), "")
-    return kind if kind in MEDIA else ""
 
 
 def words_of(name: str) -> list[str]:
@@ -164,7 +162,7 @@ def words_of(name: str) -> list[str]:
 
 
 def one_hot(rows: Iterable[Mapping[str, Any]], looks: Mapping[str, Look]) -> list[str]:
-    """The longest run of columns of 0 and 1 of which exactly one is 1 in nearly every row; [] where there is none."""
+    """The longest run of columns of 0 and 1 of which nearly every row has one 1; [] where there is none."""
     names = list(looks)
     flags = [look.is_flag for look in looks.values()]
     if not any(flags):

@@ -1,4 +1,4 @@
-"""Files that cells name in part: without suffix or folder, or in other letters (a folder of images beside a table).
+"""Files that cells name in part: without suffix or folder, or in other letters, as images beside a table are.
 
 Nothing is listed that grows with the data: folders are looked at, and a form such as `images/{}.jpg` is tried on a
 few cells.
@@ -32,7 +32,7 @@ def find_forms(folder: Path, cells: Sequence[str], kinds: Sequence[str]) -> tupl
     forms: list[str] = []
     every = list(_forms(folder, kinds)) if left else []
     while left and every and len(forms) < MOST_FORMS:
-        hits = {form: [one for one in left if (path := _path(folder, form, one, kinds))] for form in every}
+        hits = {form: [one for one in left if _path(folder, form, one, kinds)] for form in every}
         best = max(every, key=lambda form: len(hits[form]))
         if not hits[best]:
             break
@@ -53,23 +53,25 @@ def _path(folder: Path, form: str, cell: str, kinds: Sequence[str]) -> str:
     """The path of the file of one of these kinds that a cell gives by this form, "" where there is none."""
     path = os.path.join(folder, form.replace("{}", cell))
     found = path if os.path.isfile(path) else same_but_case(path, str(folder))
-    return found if found and KIND_OF_SUFFIX.get(suffix_of(found)) in kinds else ""
+    return found if found and named_kind(found, kinds) else ""
 
 
 def _forms(folder: Path, kinds: Sequence[str]) -> list[str]:
-    """Each folder with and without the suffixes that are met in it."""
-    found = []
+    """Each folder, without a suffix and with those that are met in any."""
+    befores, suffixes = [], set()
     for place, folders, names in islice(os.walk(folder), FOLDERS):
         folders[:] = sorted(name for name in folders if not is_skipped(name))
         inside = os.path.relpath(place, folder).replace(os.sep, "/")
-        before = "" if inside == "." else f"{inside}/"
-        if "{}" in before:
-            continue
-        suffixes = {
-            Path(name).suffix for name in names[:LOOKED_AT] if KIND_OF_SUFFIX.get(suffix_of(name)) in kinds
-        }
-        found += [f"{before}{{}}{suffix}" for suffix in ("", *sorted(suffixes))]
-    return found
+        befores += [] if "{}" in inside else ["" if inside == "." else f"{inside}/"]
+        suffixes |= {Path(name).suffix for name in names[:LOOKED_AT] if named_kind(name, kinds)}
+    every = ["", *sorted(suffixes)] if suffixes else []
+    return [f"{before}{{}}{suffix}" for suffix in every for before in befores]
+
+
+def named_kind(name: str, kinds: Sequence[str]) -> str:
+    """The kind of file, of some kinds, that a name's suffix says; "" where it says none of them."""
+    kind = KIND_OF_SUFFIX.get(suffix_of(name.strip()), "")
+    return kind if kind in kinds else ""
 
 
 def same_but_case(path: str, root: str) -> str | None:
