@@ -104,10 +104,8 @@ class Cells:
         text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
         text = trimmed(text)
         is_name = typed and isinstance(value, str) and text
-        if value is None or not text:
+        if value is None or (says_no_label(text) and not is_name):
             return None
-        if says_no_label(text) and not is_name:
-            raise Rejected("no label", repr(text), FILTERED)
         if self.columns.decimal == ",":  # what is stored as a number is written as the texts are
             text = text.replace(".", ",") if isinstance(value, float) else text
         elif WHOLE_NUMBER.fullmatch(text):
