@@ -405,7 +405,7 @@ def test_the_json_schema_is_plain_json_with_every_key():
     [
         (
             "{text: t, label: [a, b]}",
-            "names 2 columns, and task classify takes one label a sample; name one of them",
+            "names 2 columns, and task classify takes one label a sample; name one of them, or",
         ),
         (
             "{text: t, label: a, decimal: ','}",

@@ -15,13 +15,12 @@ import bessemer as bs
 from bessemer.cli import app
 from bessemer.data.dataset import Dataset
 from bessemer.dotted import modules_beside
-from bessemer.errors import RecipeError, UsageError
+from bessemer.errors import RecipeError
 from bessemer.measure.numbers import rmse
 from bessemer.model.quantized import IntegerLayer
 from bessemer.pipeline import Run
 from bessemer.recipe import load_recipe
 from bessemer.report.table import summary_table
-from bessemer.task import TASKS
 
 RECIPE = Path(__file__).parent / "recipes" / "numbers.yaml"
 OUTSIDE = Path(__file__).parent / "outside"
@@ -191,10 +190,3 @@ def test_a_contract_speaks_of_a_share_where_the_recipe_says_nothing() -> None:
     assert recipe.compress is not None
     assert recipe.compress.contract.max_drop == "1%"
     assert load_recipe(RECIPE, {"compress": None}).compress is None
-
-
-def test_init_says_that_it_cannot_tell_which_numbers_to_learn(tmp_path: Path) -> None:
-    write = TASKS["regress"].starter()
-    assert write is not None
-    with pytest.raises(UsageError, match="writes no recipe for the task regress"):
-        write(tmp_path, tmp_path / "recipe.yaml", False)

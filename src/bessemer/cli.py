@@ -68,15 +68,26 @@ def init(
     out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the recipe.")] = Path("recipe.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe that is there.")] = False,
     task: Annotated[
-        str, typer.Option("--task", help="What to learn: classify, or (of text) language: to say what comes next.")
-    ] = "classify",
+        str | None,
+        typer.Option(
+            "--task",
+            help="What to learn: classify (classes), regress (numbers), or of text language (what comes next). "
+            "Without it classes or numbers, as the labels are.",
+        ),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option("--label", help="The column of a table that holds the class or number to be told."),
+    ] = None,
 ) -> None:
     """Look at the data and write a commented recipe that fits it."""
     from bessemer.starter import write_recipe
     from bessemer.task import find_task
 
-    write = find_task(task).starter() or write_recipe
-    typer.echo(write(data, out, force))
+    wanted = find_task(task) if task is not None else None
+    write = wanted.starter() if wanted else None
+    numbers = wanted.has_numbers if wanted else None
+    typer.echo(write(data, out, force) if write else write_recipe(data, out, force, numbers, label))
 
 
 @app.command()

@@ -100,12 +100,16 @@ def check_task(recipe: Recipe) -> None:
 
 def check_labels(recipe: Recipe) -> None:
     """Refuse several label columns, or a way to write numbers, where the task has no numbers."""
+    named = [source.columns for source in recipe.data.sources if source.columns]
     if find_task(recipe.task).has_numbers:
+        if any(columns.one_of for columns in named):
+            raise ValueError("data.columns.one_of says classes; set task to classify, or name numbers in label")
         return
-    for columns in (source.columns for source in recipe.data.sources if source.columns):
-        if len(columns.labels) > 1:
+    for columns in named:
+        if len(columns.labels) > 1 and not columns.one_of:
             problem = f"data.columns.label names {len(columns.labels)} columns"
-            raise ValueError(f"{problem}, and task {recipe.task} takes one label a sample; name one of them")
+            remedy = "name one of them, or in data.columns.one_of a column of 0 and 1 for each class"
+            raise ValueError(f"{problem}, and task {recipe.task} takes one label a sample; {remedy}")
         if columns.decimal is not None:
             raise ValueError(f"task {recipe.task} has no numbers as labels; remove data.columns.decimal")
 

@@ -54,11 +54,28 @@ class ColumnsConfig(Config):
         None,
         description="decimal mark of numbers in label columns, where cells such as 1,234 can be read in two ways",
     )
+    one_of: list[str] = Field(
+        [],
+        description="in place of label: columns of 0 and 1, one for each class; the class is the name of the one "
+        "that holds 1",
+    )
+    files: str | list[str] = Field(
+        [],
+        description="where the file stands that a cell names in part, from the table's folder, {} being the cell: "
+        "images/{}.jpg; several are tried in turn",
+    )
     split: str | None = Field(None, description="column that says train, validation or test")
+
+    @property
+    def file_forms(self) -> list[str]:
+        """What a cell is put into to give a path; a cell that is a path itself needs none."""
+        return [self.files] if isinstance(self.files, str) else self.files or ["{}"]
 
     @property
     def labels(self) -> list[str]:
         """The columns of the label; none where no label is read."""
+        if self.one_of:
+            return list(self.one_of)
         return [self.label] if isinstance(self.label, str) else list(self.label or [])
 
     @property
@@ -95,9 +112,19 @@ class ColumnsConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _files_hold_the_cell(self) -> ColumnsConfig:
+        if self.files and not (self.image or self.audio):
+            raise ValueError("columns.files goes with columns.image and columns.audio alone; remove it")
+        if odd := [form for form in self.file_forms if "{}" not in form]:
+            raise ValueError(f"columns.files: {odd[0]!r} has no {{}}, which the cell takes the place of")
+        return self
+
+    @model_validator(mode="after")
     def _labels_are_no_inputs(self) -> ColumnsConfig:
         if self.label == [] or len(set(self.labels)) < len(self.labels):
             raise ValueError("columns.label names each column once, and at least one")
+        if len(self.one_of) == 1:
+            raise ValueError("columns.one_of names a column for each class, at least two; or use columns.label")
         known = sorted(set(self.labels) & set(self.values))
         if known:
             raise ValueError(
@@ -220,6 +247,9 @@ class DataConfig(ImageConfig, SourceConfig):
         1, ge=1, description="classes with fewer usable samples are set aside; parts of one file count as one"
     )
     split: SplitConfig = SplitConfig()
+    merge_alike: bool = Field(
+        False, description="labels that differ in case or blanks alone are one class, called as most of them are"
+    )
     limit: int | None = Field(None, ge=10, description="use at most this many samples, for quick trials")
     max_quarantined: float = Field(0.1, ge=0, le=1, description="stop when a larger share is broken")
     shard_mib: float = Field(64.0, gt=0, description="size of a shard of prepared samples")

@@ -6,7 +6,7 @@ import json
 import math
 import string
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from bessemer.data.config import DataConfig
 from bessemer.data.numbers import Unreadable, number_in, says_nothing
 
 RARE = 5
+MOST_CLASSES = 200  # whose names are numbers
 MOST_NUMBERED = 30  # different whole numbers that may be names of classes
 MOSTLY = 0.9  # share of the rows whose labels must be numbers
 LEAST_STEPS = 300
@@ -34,6 +35,8 @@ class Plan:
     settled: dict[str, Any]
     looks: list[Any]
     config: DataConfig  # the settings that the look was made with
+    as_numbers: bool | None = None  # labels are to be numbers, or classes; None goes by what they say
+    notes: list[str] = field(default_factory=list)  # what was decided about the files, in words
 
     @property
     def name(self) -> str:
@@ -46,13 +49,25 @@ class Plan:
     @property
     def numbers(self) -> list[float]:
         """The targets where they are numbers to be guessed, not classes: more of them than names would be."""
+        found = list(self.read.values())
+        said = sum(count for label, count in self.counts.items() if not says_nothing(label))
+        if self.as_numbers is False or sum(self.counts[label] for label in self.read) < MOSTLY * said:
+            return []
+        many = len(found) > MOST_NUMBERED or (len(found) > 2 and any(number % 1 for number in found))
+        return found if self.as_numbers or (many and not self._numbered(found)) else []
+
+    @property
+    def read(self) -> dict[str, float]:
+        """The labels that are numbers, and what each says."""
         decimal = (self.data.get("columns") or {}).get("decimal", ".")
         read = {label: _number(label, decimal) for label in self.counts if not says_nothing(label)}
-        known = sum(self.counts[label] for label, number in read.items() if not math.isnan(number))
-        said = sum(self.counts[label] for label in read)
-        found = [number for number in read.values() if not math.isnan(number)]
-        many = len(found) > MOST_NUMBERED or (len(found) > 2 and any(number % 1 for number in found))
-        return found if many and known >= MOSTLY * said else []
+        return {label: number for label, number in read.items() if not math.isnan(number)}
+
+    def _numbered(self, found: list[float]) -> bool:
+        """Whether they number classes: from 0 or 1 without a gap, each of several samples; not in tables."""
+        gapless = min(found) in (0, 1) and sorted(found) == [min(found) + place for place in range(len(found))]
+        often = min(self.counts.values()) >= RARE
+        return gapless and often and len(found) <= MOST_CLASSES and not self.data.get("kind")
 
     @property
     def targets(self) -> str:
@@ -82,16 +97,25 @@ def _number(label: str, decimal: str) -> float:
 
 def header(plan: Plan, out: Path, noun: str, found: str) -> str:
     """The lines above the recipe."""
-    largest, smallest = plan.counts.most_common(1)[0], plan.counts.most_common()[-1]
+    task = "task: regress # the number itself is told; classify tells classes apart\n" if plan.numbers else ""
     return f"""\
-# {plan.rows:,} {noun} of {len(plan.counts)} classes, {found}.
-# The largest class is {largest[0]!r} with {largest[1]:,}, the smallest {smallest[0]!r} with {smallest[1]:,}.
+# {plan.rows:,} {noun} {plan.targets}, {found}.
+{class_sizes(plan)}\
 # Run it with: bessemer run {out.name}
 # Every key and its meaning: bessemer schema. Try changes with --set, for example --set train.epochs=5.
 name: {json.dumps(plan.name)}
+{task}\
 seed: 0
 data:
 {data_section(plan)}"""
+
+
+def class_sizes(plan: Plan) -> str:
+    """The largest and the smallest class as a comment; nothing of numbers."""
+    if plan.numbers:
+        return ""
+    (large, most), (small, least) = plan.counts.most_common()[0], plan.counts.most_common()[-1]
+    return f"# The largest class is {large!r} with {most:,}, the smallest {small!r} with {least:,}.\n"
 
 
 def data_section(plan: Plan) -> str:
@@ -99,7 +123,13 @@ def data_section(plan: Plan) -> str:
     lines = [f"  source: {plan.data['source']}", f"  path: {json.dumps(plan.data['path'], ensure_ascii=False)}"]
     for name, value in plan.data.items():
         if name not in ("source", "path"):
-            text = f"{name}: {value}" if isinstance(value, str) else dump_yaml({name: value}).rstrip()
+            text = (
+                f"{name}: {value}"
+                if isinstance(value, str)
+                else f"{name}: true"
+                if value is True
+                else dump_yaml({name: value}).rstrip()
+            )
             lines.append("  " + text.replace("\n", "\n  "))
     if plan.min_class > 1:
         lines.append(
@@ -114,10 +144,11 @@ def data_section(plan: Plan) -> str:
 def compress_section(plan: Plan, rate: str, batch: int, epochs: int, extra: str = "", speedup: float = 1.2) -> str:
     """The contract, and how candidates are trained. Little data: gentler, since a sample is a point or more."""
     drop = allowed_drop(plan.rows)
+    lost = f"{drop:g} # accuracy that may be lost: {drop:g} is {100 * drop:.0f} points"
     return f"""\
 compress:
   contract: # what the shipped file must hold against the parent; a run that can't, refuses
-    max_drop: {drop:g} # accuracy that may be lost: {drop:g} is {100 * drop:.0f} points
+    max_drop: {"3% # of the error that may be added" if plan.numbers else lost}
     min_speedup: {speedup:g} # in ONNX Runtime, at batch 64
     min_shrink: 2.5
   ladder: [{"1, " if drop > DROP else ""}0.75, 0.5, 0.25] # shares of the channels kept, from gentle to harsh
@@ -126,6 +157,11 @@ compress:
     batch_size: {batch}
     optimizer: {rate}
 {extra}"""
+
+
+def smoothing(plan: Plan, share: float, why: str = "") -> str:
+    """The line that keeps a network from being too sure of classes; nothing for numbers."""
+    return "" if plan.numbers else f"  label_smoothing: {share:g}{why and f' # {why}'}\n"
 
 
 def allowed_drop(rows: int) -> float:

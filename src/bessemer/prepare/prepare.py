@@ -32,6 +32,7 @@ from bessemer.prepare.ingest import Job, Task, in_order, ingest
 from bessemer.prepare.numbers import check_numbers, describe_numbers, distinct_numbers, numbers_in, numbers_of
 from bessemer.prepare.review import review_labels
 from bessemer.prepare.source import open_source
+from bessemer.prepare.source.label import SEVERAL, alike, joined, one_spelling, told_alike
 from bessemer.prepare.splits import choose_splits
 from bessemer.prepare.staging import NO_LABEL, Staged, tell_repeats_apart
 from bessemer.runtime import SILENT, Progress, available_threads
@@ -80,6 +81,7 @@ def prepare(
     staging = out / "staging"
     staged = ingest(job, staging, SPLITS, lambda: tasks(job, selection), workers, progress, selection.total)
     check_numbers(config, job.numbers, staged)
+    notes = check_labels(config, staged, progress) if labelled and not numbers else []
     check_quarantined(config, staged)
     if kind.whole_rows and kind.repeats(len(staged), len(np.unique(staged.ids))):
         tell_repeats_apart(staged)
@@ -90,7 +92,7 @@ def prepare(
     )
     give_back()
     about |= (finish or kind.finish)(config, job.cleaner.settled, chosen, out)
-    about |= {"told": kind.told(about), "noun": kind.noun, "drawn": kind.drawn}
+    about |= {"notes": notes, "told": kind.told(about), "noun": kind.noun, "drawn": kind.drawn}
     give_back()
     if labelled and not numbers:
         about |= review_labels(config, about, chosen, labels, seed, out)
@@ -112,7 +114,7 @@ def account(
 
     Raises DataError where there are fewer than `least` classes.
     """
-    classes, labels = (one_class if job.numbers else name_classes)(job, staged, least)
+    classes, labels = (one_class if job.numbers else name_classes)(job, staged, least, config.merge_alike)
     names = job.numbers[0].names if job.numbers else ()
     said = distinct_numbers(staged, len(names)) if names else (classes, labels)
     fates = settle(config, staged, labels, said, job.cleaner.settled)
@@ -178,15 +180,56 @@ def choose_rows(job: Job, config: DataConfig, seed: int, workers: int) -> Select
     return Selection(np.split(wanted, ends[:-1]), config.limit)
 
 
-def name_classes(job: Job, staged: Staged, least: int = 2) -> tuple[list[str], NDArray[np.int32]]:
-    """The classes in order, and for each row the place of its class, NO_LABEL where it has none."""
+def said_by(staged: Staged) -> Counter[str]:
+    """How many rows that can be used carry each label."""
+    counts = np.bincount(
+        staged.labels[~staged.rejected & (staged.labels != NO_LABEL)], minlength=len(staged.names)
+    )
+    return Counter(dict(zip(staged.names, counts.tolist(), strict=True)))
+
+
+def check_labels(config: DataConfig, staged: Staged, progress: Progress) -> list[str]:
+    """Stop where labels are lists of classes; returns what is to be told of the names of classes."""
+    said = said_by(staged)
+    lists, several = staged.reasons[SEVERAL], joined(said)
+    if lists + several.total() > config.max_quarantined * max(1, lists + said.total()):
+        example = staged.examples.get(SEVERAL) or next(iter(several))
+        column = config.columns and config.columns.class_label
+        what = f"column {column!r}, the label," if column else "the label"
+        problem = (
+            f"{what} lists several classes in {lists + several.total()} of {len(staged)} rows, such as {example!r}"
+        )
+        raise DataError(problem, "keep one class a row, or name another column in data.columns.label")
+    told = []
+    if several:
+        some = ", ".join(repr(name) for name in list(several)[:3])
+        told.append(f"{len(several)} labels seem to join several classes, and are classes of their own: {some}")
+    groups = alike(name for name, count in said.items() if count)
+    if groups and not config.merge_alike:
+        told.append(
+            f"classes that differ in case or blanks alone: {told_alike(groups)}; data.merge_alike makes them one"
+        )
+    for one in told:
+        progress.note(one)
+    return told
+
+
+def name_classes(
+    job: Job, staged: Staged, least: int = 2, merge: bool = False
+) -> tuple[list[str], NDArray[np.int32]]:
+    """The classes in order, and for each row the place of its class, NO_LABEL where it has none.
+
+    With `merge` labels that differ in case or blanks alone are one class, called as most of them are.
+    """
     known = job.sources[0].classes
+    spelled = one_spelling(said_by(staged)) if merge else {name: name for name in staged.names}
     classes = known if known is not None and len(job.sources) == 1 else sorted(staged.names)
+    classes = list(dict.fromkeys(spelled.get(name, name) for name in classes))
     if len(classes) > MAX_CLASSES:
         problem = f"{len(classes):,} different labels, such as {classes[0]!r} and {classes[1]!r}"
         raise DataError(problem, "check that the right column or folder level is taken for the label")
     place = {name: index for index, name in enumerate(classes)}
-    codes = np.array([*(place[name] for name in staged.names), NO_LABEL], np.int32)
+    codes = np.array([*(place[spelled[name]] for name in staged.names), NO_LABEL], np.int32)
     labels = codes[staged.labels]
     present = np.unique(labels[~staged.rejected])
     if len(present) < least:
@@ -195,7 +238,9 @@ def name_classes(job: Job, staged: Staged, least: int = 2) -> tuple[list[str], N
     return list(classes), labels
 
 
-def one_class(job: Job, staged: Staged, least: int = 1) -> tuple[list[str], NDArray[np.int32]]:
+def one_class(
+    job: Job, staged: Staged, least: int = 1, merge: bool = False
+) -> tuple[list[str], NDArray[np.int32]]:
     """The same where labels are numbers: one class of all rows that have one."""
     return [NUMBER], np.where(staged.labels == NO_LABEL, NO_LABEL, 0).astype(np.int32)
 
@@ -232,10 +277,14 @@ def check_quarantined(config: DataConfig, staged: Staged) -> None:
 
 def check_splits(classes: list[str], labels: NDArray[np.int32], fates: Fates, split: NDArray[np.uint8]) -> None:
     """Every class that is tested must be trained, and every split must hold something."""
+    kept = labels[fates.kept]
+    few, remedy = "", "add data, or change data.split"
+    if len(kept) and np.bincount(kept).max() < len(SPLITS):
+        few = f": {len(kept)} usable samples in {len(classes)} classes, so that no class has one for each split"
+        remedy = "name a label whose classes come back in data.columns.label, or set task: regress for numbers"
     for index, name in enumerate(SPLITS):
         if not (split == index).any():
-            raise DataError(f"no sample is left for the {name} split", "add data, or change data.split")
-    kept = labels[fates.kept]
+            raise DataError(f"no sample is left for the {name} split{few}", remedy)
     lost = sorted(set(labels[labels != NO_LABEL].tolist()) - set(kept.tolist()))
     if lost:
         problem = f"class {classes[lost[0]]!r} has no usable sample: all of them are broken or copies"

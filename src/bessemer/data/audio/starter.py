@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bessemer.data.starter import TEST, VALIDATION, Plan, compress_section, header, with_enough_steps
+from bessemer.data.starter import TEST, VALIDATION, Plan, compress_section, header, smoothing, with_enough_steps
 
 AUDIO_VIEWS = 90_000  # seconds of sound that are trained on in a few minutes
 LEAST_SOUND_STEPS = 1800
@@ -40,7 +40,7 @@ train:
   batch_size: {batch}
   ghost_batch: {batch}
   optimizer: {{name: sgd, learning_rate: 0.05}}
-  label_smoothing: 0.1
+{smoothing(plan, 0.1)}\
   ema: 0.99
 {compress_section(plan, rate_after, batch, max(3, round(epochs / 3)), fine, SOUND_SPEEDUP)}"""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bessemer.data.starter import Plan, compress_section, header, with_enough_steps
+from bessemer.data.starter import Plan, compress_section, header, smoothing, with_enough_steps
 
 LARGE_IMAGE = 96
 WORK = 4e13  # multiply-adds of training that a two-core machine does in about ten minutes
@@ -40,7 +40,7 @@ train:
   batch_size: {batch}
   ghost_batch: {ghost}
   optimizer: {{name: sgd, learning_rate: {rate}}}
-  label_smoothing: 0.1
+{smoothing(plan, 0.1)}\
   ema: {ema}
 {compress_section(plan, f"{{name: sgd, learning_rate: {rate / 2:g}}}", batch, max(2, round(epochs / 3)), fine)}"""
 

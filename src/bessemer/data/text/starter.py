@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bessemer.data.starter import Plan, compress_section, header, with_enough_steps
+from bessemer.data.starter import Plan, compress_section, header, smoothing, with_enough_steps
 
 TEXT_VIEWS = 20_000  # texts that are trained on in a few minutes
 CHARACTERS_A_TOKEN = 3.5
@@ -37,6 +37,6 @@ train:
   epochs: {epochs} # more is better up to a point; look at the learning curve in the report
   batch_size: {batch}
   optimizer: {{name: adamw, learning_rate: 0.002, weight_decay: 0.05}}
-  label_smoothing: 0.3 # much, since texts are soon learned by heart, wrong labels too
+{smoothing(plan, 0.3, "much, since texts are soon learned by heart, wrong labels too")}\
   ema: 0.99
 {compress_section(plan, "{name: adamw, learning_rate: 0.001}", batch, max(2, round(epochs / 2)), fine, 1)}"""

@@ -41,7 +41,8 @@ def open_source(config: SourceConfig, labelled: bool = True) -> Source:
     if labelled:
         return OPENERS[config.source](config)
     if config.columns is not None:
-        config = config.model_copy(update={"columns": config.columns.model_copy(update={"label": None})})
+        unlabelled = config.columns.model_copy(update={"label": None, "one_of": []})
+        config = config.model_copy(update={"columns": unlabelled})
     return DOCUMENT_OPENERS[config.source](config)
 
 

@@ -82,7 +82,7 @@ class DatasetSource:
     def _raw(self, part: Part, place: str, row: dict[str, Any] | Rejected, folder: Path) -> Raw:
         if not part.known and isinstance(row, dict):
             row = Rejected("unknown split", part.file.split("/")[0], FILTERED)
-        return self.cells.raw(part.file, place, row, folder, part.split)
+        return self.cells.raw(part.file, place, row, folder, part.split, typed=True)
 
 
 def open_dataset(config: SourceConfig) -> Source:

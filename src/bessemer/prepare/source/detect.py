@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import SourceConfig, folder_sources
-from bessemer.data.files.table import TABLE_SUFFIXES
+from bessemer.data.files.table import TABLE_SUFFIXES, open_file
 from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
@@ -26,7 +26,9 @@ from bessemer.prepare.source.common import (
 )
 from bessemer.prepare.source.dataset import is_dataset
 from bessemer.prepare.source.folder import open_folder
-from bessemer.prepare.source.guess import MEDIA, WRITTEN, guess_dataset, guess_table
+from bessemer.prepare.source.guess import WRITTEN, guess_dataset, guess_table
+from bessemer.prepare.source.look import MEDIA, words_of
+from bessemer.prepare.source.target import SHOWN, listing
 
 MAX_FILES = 20_000  # that are counted
 SEVERAL = 3  # samples of a class
@@ -37,49 +39,83 @@ KNOWN = (
 )
 
 
-def detect(path: Path) -> dict[str, Any]:
-    """The values of `data:` that read what stands at `path`; DataError where nothing is known that fits."""
+def detect(path: Path, notes: list[str] | None = None, label: str | None = None) -> dict[str, Any]:
+    """The values of `data:` that read what stands at `path`; DataError where nothing is known that fits.
+
+    What was chosen among several, or left out, is added to `notes` in sentences. `label` names the column of the
+    label where there is a table.
+    """
+    values = _detect(path, [] if notes is None else notes, label or True)
+    if label is not None and "columns" not in values:
+        raise DataError(f"{path}: is no table, and has no column {label!r}", "leave out --label")
+    return values
+
+
+def _detect(path: Path, notes: list[str], label: str | bool) -> dict[str, Any]:
     path = existing(str(path)).resolve()
     if path.is_dir():
-        return _detect_folder(path)
+        return _detect_folder(path, notes, label)
     if is_archive(path.name):
         return _class_folders(path, _kinds_inside(path))
     if suffix_of(path.name) in TABLE_SUFFIXES:
-        return {"source": "table", "path": str(path), **guess_table(path)}
+        return {"source": "table", "path": str(path), **guess_table(path, notes, label)}
     if path in idx_files(path.parent):
         return {"source": "idx", "path": str(path.parent)}
     raise DataError(f"{path}: not a kind of file that is known", KNOWN)
 
 
-def _detect_folder(root: Path) -> dict[str, Any]:
+def _detect_folder(root: Path, notes: list[str], label: str | bool) -> dict[str, Any]:
     if idx_files(root):
         return {"source": "idx", "path": str(root)}
     if is_dataset(root):
-        return {"source": "dataset", "path": str(root), **guess_dataset(root)}
+        return {"source": "dataset", "path": str(root), **guess_dataset(root, notes, label)}
     kinds = _kinds_below(root)
-    if (table := _table_of(root, kinds)) is not None:
+    if (table := _table_of(root, kinds, notes, label)) is not None:
         return table
     return _class_folders(root, kinds)
 
 
-def _table_of(root: Path, kinds: Counter[str]) -> dict[str, Any] | None:
+def _table_of(root: Path, kinds: Counter[str], notes: list[str], label: str | bool) -> dict[str, Any] | None:
     """The manifest that lists the folder's images or recordings, or the tables that the folder consists of."""
-    tables = sorted(path for path in root.iterdir() if _is_table(path))
+    tables = sorted((path for path in root.iterdir() if _is_table(path)), key=_unlikely)
     if any(kinds[name] for name in MEDIA):
         for path in tables:
             try:
-                found = guess_table(path)
+                inputs = guess_table(path, label=False)
             except DataError:
                 continue  # a table of something else: the class folders are looked at next
-            if set(MEDIA) & set(found["columns"]):
+            if set(MEDIA) & set(inputs["columns"]):
+                told: list[str] = []
+                found = guess_table(path, told, label)
+                others = [one.name for one in tables if one != path]
+                beside = f"; not read beside it: {listing(others)}" if others else ""
+                notes += [f"The samples are those of {path.name!r}{beside}.", *told]
                 return {"source": "table", "path": str(path), **found}
+        _refuse_no_match(root, tables)
     elif tables or kinds["table"]:
         first = tables[0] if tables else next(path for path in _files(root) if _is_table(path))
         if 2 * kinds["table"] < kinds.total():
             return None
         whole = kinds["table"] > 1
-        return {"source": "table", "path": str(root if whole else first), **guess_table(first)}
+        return {"source": "table", "path": str(root if whole else first), **guess_table(first, notes, label)}
     return None
+
+
+def _refuse_no_match(root: Path, tables: list[Path]) -> None:
+    """Refuse a table beside files that no column of it names, where these stand in no class folders either."""
+    folders = {path.relative_to(root).parts[:-1] for path in islice(_files(root), MAX_FILES) if path not in tables}
+    if tables and len(folders) == 1:
+        table = open_file(tables[0])
+        columns = ", ".join(table.columns[:SHOWN])
+        problem = f"{root}: no column of {tables[0].name} names the files beside it (its columns are {columns})"
+        remedy = "write into one column, such as id, the name of each row's file, with or without its suffix"
+        raise DataError(problem, f"{remedy}; or make a folder per class")
+
+
+def _unlikely(path: Path) -> tuple[bool, bool, Path]:
+    """What sorts tables that list samples with labels before others: those to be filled in come last."""
+    words = words_of(path.stem)
+    return bool({"submission", "test"} & set(words)), not {"train", "training", "labels"} & set(words), path
 
 
 def _class_folders(path: Path, kinds: Counter[str]) -> dict[str, Any]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,80 +11,46 @@ from bessemer.data.config import kinds_with_column
 from bessemer.data.files.delimited import DelimitedTable
 from bessemer.data.files.parquet import ParquetTable, as_rows, class_names
 from bessemer.data.files.table import open_file
-from bessemer.data.kinds import KINDS, sniff
+from bessemer.data.kinds import KINDS
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
-from bessemer.prepare.source.common import KIND_OF_SUFFIX, SPLIT_NAMES, suffix_of
+from bessemer.prepare.source.common import SPLIT_NAMES
 from bessemer.prepare.source.dataset import describe, find_parts
+from bessemer.prepare.source.look import LOOKED_AT, MEDIA, Look, looks_of, words_of
+from bessemer.prepare.source.named import find_forms
 from bessemer.prepare.source.table import TEXT_ROWS
+from bessemer.prepare.source.target import LABELS, REMEDY, label_of, listing
 
-LOOKED_AT = 4000  # rows
-BETWEEN_WORDS = re.compile(r"[^\W\d_]\s+(?=[^\W\d_])")
 LONG = 60  # characters of a cell that is a text for sure, on average
 BESIDE = 4  # other columns that make a table of one with short texts
-LABELS = ("label", "labels", "class", "category", "target", "topic", "sentiment", "label_text", "class_name", "y")
 SPLITS = ("split", "part", "subset", "set", "fold", "partition")
-MEDIA = [name for name in kinds_with_column() if not KINDS[name].in_cells]
 WRITTEN = next(name for name in kinds_with_column() if KINDS[name].in_cells)  # in a cell that names no file
-REMEDY = "write data.columns by hand, for example {text: body, label: topic}"
+# Parts of one sample by the last word of their columns' names: the class may stand in how they relate.
+TOGETHER = (
+    "title headline subject body text content article message description abstract comment review selftext",
+    "premise hypothesis",
+    "question answer context passage sentence query document paragraph statement",
+    "claim evidence",
+    "pros cons",
+)
 
 
-@dataclass
-class Look:
-    """What is seen of one column."""
+def guess_table(path: Path, notes: list[str] | None = None, label: str | bool = True) -> dict[str, Any]:
+    """Kind and `data.columns` of one table; raises DataError where they cannot be told.
 
-    seen: int = 0
-    letters: int = 0
-    spaces: int = 0
-    distinct: set[str] = field(default_factory=set)
-    kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MEDIA, 0))
-    scalar: bool = True
-
-    def add(self, cell: Any, folder: Path) -> None:
-        """Look at one cell; paths start at `folder`."""
-        if cell is None or cell == "":
-            return
-        self.seen += 1
-        kind = _media(cell, folder)
-        if kind in self.kinds:
-            self.kinds[kind] += 1
-        if isinstance(cell, bytes | list | dict):
-            self.scalar = False
-            return
-        text = str(cell)
-        self.letters += len(text)
-        self.spaces += len(BETWEEN_WORDS.findall(text))
-        if len(self.distinct) <= LOOKED_AT // 2:
-            self.distinct.add(text[:200])
-
-    @property
-    def is_prose(self) -> bool:
-        """Whether its cells are texts, or names: mostly different, of two words or more."""
-        mostly = 2 * len(self.distinct) > min(self.seen, LOOKED_AT // 2)
-        return self.scalar and mostly and self.spaces >= max(1, self.seen)
-
-    @property
-    def length(self) -> float:
-        """Characters of a cell on average."""
-        return self.letters / max(1, self.seen)
-
-    def is_media(self, kind: str) -> bool:
-        """Whether most cells are files of this kind."""
-        return self.seen > 0 and 2 * self.kinds[kind] > self.seen
-
-
-def guess_table(path: Path) -> dict[str, Any]:
-    """Kind and `data.columns` of one table; raises DataError where they cannot be told."""
+    What was chosen among several, or left out, is added to `notes` in sentences. `label` names the column of the
+    label; True looks for it, with False there is none.
+    """
     table = open_file(path)
     if isinstance(table, DelimitedTable):
         check_header(path, table.columns)
     rows = (row for task in table.tasks(TEXT_ROWS, 2**22) for _, row in table.read(task, table.columns))
     known = table.class_names if isinstance(table, ParquetTable) else {}
-    return guess_columns(path, rows, path.parent, known)
+    return guess_columns(path, rows, path.parent, known, notes, label, not isinstance(table, DelimitedTable))
 
 
-def guess_dataset(root: Path) -> dict[str, Any]:
-    """Kind and `data.columns` of a data set saved by Hugging Face `datasets`."""
+def guess_dataset(root: Path, notes: list[str] | None = None, label: str | bool = True) -> dict[str, Any]:
+    """Kind and `data.columns` of a data set saved by Hugging Face `datasets`; see `guess_table`."""
     import pyarrow as pa
 
     part = find_parts(root)[0]
@@ -96,36 +59,50 @@ def guess_dataset(root: Path) -> dict[str, Any]:
     with pa.memory_map(str(path)) as file:
         stream = pa.ipc.open_stream(file)
         rows = (row for batch in stream for row in as_rows(batch))
-        return guess_columns(path, rows, path.parent, class_names(features))
+        return guess_columns(path, rows, path.parent, class_names(features), notes, label, typed=True)
 
 
 def guess_columns(
-    path: Path, rows: Iterable[Mapping[str, Any] | Rejected], folder: Path, known: Mapping[str, list[str]]
+    path: Path,
+    rows: Iterable[Mapping[str, Any] | Rejected],
+    folder: Path,
+    known: Mapping[str, list[str]],
+    notes: list[str] | None = None,
+    label: str | bool = True,
+    typed: bool = False,
 ) -> dict[str, Any]:
-    """Kind and columns of rows; `known` are the columns that say themselves that they are labels."""
+    """Kind and columns of rows; `known` are the columns that say themselves that they are labels.
+
+    In a `typed` file, such as JSON, a text `nan` is a name.
+    """
+    notes = [] if notes is None else notes
     read = [row for row in islice(rows, LOOKED_AT) if not isinstance(row, Rejected)]
-    looks: dict[str, Look] = {}
-    for row in read:
-        for name, cell in row.items():
-            looks.setdefault(name, Look()).add(cell, folder)
+    looks = looks_of(read, folder, typed)
     if not looks:
         raise DataError(f"{path}: no readable row in it", "check the file")
+    said = label if isinstance(label, str) else None
+    if said is not None and said not in looks:
+        raise DataError(f"{path}: no column {said!r}; its columns are {', '.join(looks)}", "correct --label")
     split = _split(looks)
-    value = {name: look for name, look in looks.items() if name != split}
-    if not _holds_files_or_texts(value):
+    told = {"split": split} if split else {}
+    every, looks = looks, {name: look for name, look in looks.items() if name not in (split, said)}
+    value = _files(path, looks, read, folder)
+    if value is None and not _holds_texts(looks):
         for name, whole in KINDS.items():
-            found = whole.columns_of([{key: row.get(key) for key in value} for row in read])
+            found = whole.columns_of([{key: row.get(key) for key in every if key != split} for row in read])
             if found is not None:
-                return {"kind": name, "columns": found | ({"split": split} if split else {})}
-    kind, column = _value(path, value, known)
-    label = _label(path, {name: look for name, look in value.items() if name != column}, known)
-    return {"columns": {kind: column, "label": label} | ({"split": split} if split else {})}
+                return {"kind": name, "columns": found | ({"label": said} if said else {}) | told}
+    value = value or _texts(path, looks, known, notes)
+    inputs = next(iter(value.values()))
+    used = {inputs} if isinstance(inputs, str) else set(inputs)
+    rest = {name: look for name, look in every.items() if name not in used | {split}}
+    target = label_of(path, rest, known, read, notes, said) if label else {}
+    _tell_rest(rest, target, notes)
+    return {"columns": value | target | told}
 
 
-def _holds_files_or_texts(looks: Mapping[str, Look]) -> bool:
+def _holds_texts(looks: Mapping[str, Look]) -> bool:
     """Whether some column is what a sample is, and the others only go with it."""
-    if any(look.is_media(kind) for look in looks.values() for kind in MEDIA):
-        return True
     texts = [look for look in looks.values() if look.is_prose]
     return any(look.length >= LONG for look in texts) or (bool(texts) and len(looks) - len(texts) < BESIDE)
 
@@ -138,7 +115,7 @@ def check_header(path: Path, columns: list[str]) -> None:
         raise DataError(problem, "put a row with the names of the columns on top")
 
 
-def _split(looks: dict[str, Look]) -> str | None:
+def _split(looks: Mapping[str, Look]) -> str | None:
     for name, look in looks.items():
         if (
             name.lower() in SPLITS
@@ -149,43 +126,70 @@ def _split(looks: dict[str, Look]) -> str | None:
     return None
 
 
-def _value(path: Path, looks: dict[str, Look], known: Mapping[str, list[str]]) -> tuple[str, str]:
-    """(image, audio or text, column): files where there are any, else the longest text that is no label."""
+def _files(
+    path: Path, looks: Mapping[str, Look], rows: list[Mapping[str, Any]], folder: Path
+) -> dict[str, Any] | None:
+    """The column of images or recordings: their bytes, their paths, or a part of these; None where none is."""
     for kind in MEDIA:
         for name, look in looks.items():
             if look.is_media(kind):
-                return kind, name
-    free = [name for name in looks if name not in known and looks[name].scalar]
-    texts = [name for name in free if name.lower() not in LABELS] or free
-    longest = max(texts, key=lambda name: looks[name].length, default=None)
-    if longest is None or not looks[longest].letters:
-        raise DataError(f"{path}: no column of texts, images or recordings ({', '.join(looks)})", REMEDY)
-    return WRITTEN, longest
+                return {kind: name}
+    for name, look in looks.items():
+        if not look.scalar or look.is_prose or 2 * len(look.distinct) < look.seen:
+            continue  # names of files differ from row to row
+        cells = [str(row[name]) for row in rows if row.get(name) not in (None, "")]
+        if (found := find_forms(folder, cells, MEDIA)) is not None:
+            kind, forms = found
+            return {kind: name} | ({} if forms == ["{}"] else {"files": forms[0] if len(forms) == 1 else forms})
+    for name, look in looks.items():
+        kind = max(MEDIA, key=lambda one: look.named[one])
+        if 2 * look.named[kind] > look.seen and not any(one.is_prose for one in looks.values()):
+            problem = f"{path}: column {name!r} names {KINDS[kind].noun} that are not there"
+            raise DataError(
+                f"{problem}, such as {next(iter(look.distinct), '')[:80]!r}",
+                "put the table into the folder that they stand in, or set data.columns.files",
+            )
+    return None
 
 
-def _label(path: Path, looks: dict[str, Look], known: Mapping[str, list[str]]) -> str:
-    """The column that says so itself, is named so, or has the fewest values (at least two)."""
-    named = [name for name in known if name in looks]
-    lower = {name.lower(): name for name in reversed(looks)}
-    named += [lower[name] for name in LABELS if name in lower]
-    few = [
-        name for name, look in looks.items() if look.scalar and 2 <= len(look.distinct) <= max(2, look.seen // 2)
-    ]
-    found = named or sorted(few, key=lambda name: len(looks[name].distinct))
-    if not found:
-        raise DataError(f"{path}: no column that could be the class ({', '.join(looks)})", REMEDY)
-    return found[0]
+def _texts(path: Path, looks: Mapping[str, Look], known: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+    """The column of texts, with those that belong to it: the one with the most letters that is no label."""
+    free = {name: look for name, look in looks.items() if name not in known and look.scalar and not look.is_number}
+    texts = {name: look for name, look in free.items() if name.strip().lower() not in LABELS} or free
+    prose = {name: look for name, look in texts.items() if look.is_prose}
+    longest = max(prose or texts, key=lambda name: texts[name].letters, default=None)
+    if longest is None or not texts[longest].letters:
+        problem = f"{path}: no column of texts, images or recordings ({', '.join(looks)})"
+        raise DataError(problem, REMEDY)
+    main = texts[longest]
+    if 2 * main.seen < main.rows:
+        notes.append(
+            f"Column {longest!r}, which is read, says nothing in {main.rows - main.seen} of {main.rows} rows."
+        )
+    filled = [name for name, look in prose.items() if 2 * look.seen >= look.rows]
+    parts = [name for name in looks if name == longest or (name in filled and _together(name, longest))]
+    if len(parts) > 1:
+        notes.append(f"Texts are joined from the columns {listing(parts)}.")
+    if left := [name for name in filled if name not in parts]:
+        both = f"data.columns.{WRITTEN}: [{', '.join([*parts, *left])}]"
+        notes.append(f"Texts in {listing(left)} are not read; to join them to the others: {both}.")
+    return {WRITTEN: parts if len(parts) > 1 else longest}
 
 
-def _media(cell: Any, folder: Path) -> str:
-    """The kind of file that a cell holds or names, "" where it is none."""
-    if isinstance(cell, Mapping):
-        cell = cell.get("bytes") or cell.get("path") or ""
-    if isinstance(cell, bytes):
-        return sniff(cell[:512])
-    if not isinstance(cell, str) or len(cell) > 1000 or "\0" in cell:
-        return ""
-    kind = KIND_OF_SUFFIX.get(suffix_of(cell.strip()), "")
-    if kind not in MEDIA:
-        return ""
-    return kind if os.path.isfile(os.path.join(folder, cell.strip().replace("\\", "/"))) else ""
+def _together(one: str, other: str) -> bool:
+    """Whether two columns are parts of one sample by their names: premise and hypothesis, text1 and text2."""
+    if one.rstrip("0123456789 _-") == other.rstrip("0123456789 _-") != "":
+        return True
+    if one[:-1].lower() == other[:-1].lower() and {one[-1:].lower(), other[-1:].lower()} == {"a", "b"}:
+        return True
+    last = {words_of(name)[-1] for name in (one, other) if words_of(name)}
+    return len(last) == 2 and any(last <= set(group.split()) for group in TOGETHER)
+
+
+def _tell_rest(looks: Mapping[str, Look], label: Mapping[str, Any], notes: list[str]) -> None:
+    """Add the columns that are neither read nor told."""
+    said = " ".join(notes)
+    used = [label["label"]] if "label" in label else label.get("one_of", [])
+    rest = [name for name in looks if name not in used and repr(name) not in said]
+    if rest:
+        notes.append(f"Not read: {listing(rest)}.")

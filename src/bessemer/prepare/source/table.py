@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import ColumnsConfig, SourceConfig
+from bessemer.data.files.delimited import DelimitedTable
 from bessemer.data.files.parquet import ParquetTable
 from bessemer.data.files.table import OPENERS, TABLE_SUFFIXES, Table, open_file
 from bessemer.data.kinds import find_kind
@@ -50,9 +51,10 @@ class TableSource:
     def read(self, task: TableTask) -> Iterator[Raw]:
         """The rows of one piece; a broken one carries its reason."""
         index, piece = task
-        table = self.tables[index]
+        table, origin, split = self.tables[index], self.origins[index], self.splits[index]
+        typed = not isinstance(table, DelimitedTable)
         for place, row in table.read(piece, self.names):
-            yield self.cells.raw(self.origins[index], place, row, table.path.parent, self.splits[index])
+            yield self.cells.raw(origin, place, row, table.path.parent, split, typed)
 
 
 def open_table(config: SourceConfig) -> Source:

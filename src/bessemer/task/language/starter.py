@@ -58,11 +58,11 @@ def source_of(data: Path) -> dict[str, Any]:
             f"{data}: no such file or folder", "give the folder or file that holds the text, or stdlib"
         )
     path = data.resolve()
-    columns: dict[str, str] = {}
+    columns: dict[str, Any] = {}
     if path.is_dir() and is_dataset(path):
-        source, columns = "dataset", guess_dataset(path)["columns"]
+        source, columns = "dataset", guess_dataset(path, label=False)["columns"]
     elif path.is_file() and suffix_of(path.name) in TABLE_SUFFIXES:
-        source, columns = "table", guess_table(path)["columns"]
+        source, columns = "table", guess_table(path, label=False)["columns"]
     else:
         return {"source": "text_folder", "path": str(path)}
     if "text" not in columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bessemer.config import filled
-from bessemer.errors import UsageError
 from bessemer.report.blocks import Section
 from bessemer.report.units import Measure, unit_for
 from bessemer.task.task import Difference, Lesson, LessonSettings, Predictor, Records, Shown, Task
@@ -59,9 +58,6 @@ class Regression(Task):
                 raise ValueError("data.source stdlib has no numbers; set task to language")
             if source.columns is not None and not source.columns.labels:
                 raise ValueError("data.columns.label is needed; name the column, or columns, of numbers to learn")
-
-    def starter(self) -> Callable[[Path, Path, bool], str]:
-        return no_starter
 
     def lesson(self, dataset: Dataset, network: nn.Module, settings: LessonSettings) -> Lesson:
         from bessemer.data.dataset import Batches
@@ -119,12 +115,6 @@ class Regression(Task):
         from bessemer.task.regress.predict import NumberPredictor
 
         return NumberPredictor(about, folder)
-
-
-def no_starter(data: Path, out: Path, force: bool) -> str:
-    """Which columns are numbers to learn cannot be told from a look at the data."""
-    remedy = "write a recipe with task: regress and data.columns.label; docs/techniques.md has one to begin with"
-    raise UsageError("init writes no recipe for the task regress", remedy)
 
 
 def scale_of(numbers: Sequence[Mapping[str, Any]]) -> np.ndarray[Any, np.dtype[np.float64]]:
