@@ -16,7 +16,7 @@ from PIL import Image
 from bessemer.data.config import DataConfig
 from bessemer.data.dataset import Dataset
 from bessemer.data.kinds import KINDS
-from bessemer.data.readers import input_files, read_one, reader
+from bessemer.data.readers import input_files, reader
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
 from bessemer.prepare.prepare import prepare
@@ -179,9 +179,7 @@ def test_a_text_without_any_content_is_refused(tmp_path: Path, prepared: Callabl
     for raw, reason in ((b"", "empty file"), (b" \n", "empty file"), (bytes(200), "binary, not text")):
         (tmp_path / "f.txt").write_bytes(raw)
         with pytest.raises(Rejected, match=reason):
-            read_one(read, tmp_path / "f.txt")
-    with pytest.raises(Rejected, match="No such file"):
-        read_one(read, tmp_path / "absent.txt")
+            read(tmp_path / "f.txt")
 
 
 # --- files ----------------------------------------------------------------------------------------------

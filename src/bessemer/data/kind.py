@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 U64 = NDArray[np.uint64]
 Augment = Callable[[NDArray[Any], U64, NDArray[np.int64], int], NDArray[Any]]  # inputs, ids, epochs, seed
 Reader = Callable[[Path], NDArray[Any]]
+RowsOf = Callable[[Path], "Iterator[ReadRow]"]
 Settled = Mapping[str, Any]  # what a cleaner decided from a look at all rows
 
 
@@ -48,6 +49,16 @@ class Kept(Protocol):
 
     def payloads(self, which: NDArray[np.int64] | None = None) -> Iterator[NDArray[np.uint8]]:
         """The bytes that the cleaner gave, of all rows or of some places."""
+
+
+@dataclass(frozen=True)
+class ReadRow:
+    """One row of a file, counted from 1: what the model takes (D,), or why there is none; what is odd in it."""
+
+    number: int
+    inputs: NDArray[Any] | None
+    odd: tuple[str, ...] = ()
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -165,6 +176,10 @@ class Kind:
 
         They are the parts of one sample, whose answers are put together; of `whole_rows` each is a sample.
         """
+        raise NotImplementedError
+
+    def rows(self, about: Mapping[str, Any]) -> RowsOf:
+        """A function from a file of rows to these, by `preprocess.json`, for `predict`; asked for `whole_rows`."""
         raise NotImplementedError
 
     def ship(self, folder: Path, about: Mapping[str, Any], inputs: Rows) -> None:

@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from bessemer.data.kind import Kind, Reader
 from bessemer.data.kinds import find_kind
-from bessemer.data.record import Rejected
 from bessemer.errors import DataError
 
 PREPROCESS = "preprocess.json"
-T = TypeVar("T")
 
 
 def kind_of(about: Mapping[str, Any]) -> Kind:
@@ -43,11 +41,3 @@ def input_files(inputs: list[Path], kind: Kind) -> list[Path]:
     if not files:
         raise DataError(f"{inputs[0]}: no {kind.noun} in it", "give files, or folders of them")
     return files
-
-
-def read_one(read: Callable[[Path], T], path: Path) -> T:
-    """The inputs, or text, of one file; raises Rejected also where the file cannot be opened."""
-    try:
-        return read(path)
-    except OSError as error:
-        raise Rejected(error.strerror or "cannot be read") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.artifact import MANIFEST, open_artifact
-from bessemer.data.readers import PREPROCESS, kind_of, read_one
+from bessemer.data.readers import PREPROCESS, kind_of
 from bessemer.data.record import Rejected
 from bessemer.data.rows import Rows
 from bessemer.errors import ArtifactError, DataError
@@ -19,6 +20,7 @@ from bessemer.export.session import OnnxModel
 from bessemer.task import find_task
 
 MODEL = "model.onnx"
+ROWS = 1024  # of a file that are answered at once
 
 
 class Known:
@@ -71,20 +73,36 @@ class Predictor:
         """For each file what the model says, or the reason why it cannot be read."""
         for path in paths:
             try:
-                inputs = read_one(self._task.read, path)
+                if self.kind.whole_rows:
+                    yield from self._rows(path, top)
+                    continue
+                inputs = self._task.read(path)
             except Rejected as fate:
                 yield {"path": str(path), "error": fate.reason}
                 continue
-            if not self.kind.whole_rows:
-                yield {"path": str(path), **self._task.answer(self.model, inputs, top)}
+            except OSError as error:
+                yield {"path": str(path), "error": error.strerror or "cannot be read"}
                 continue
-            for row, outputs in enumerate(self.model.logits(inputs)):
-                one = inputs[row : row + 1]
-                yield {"path": str(path), "row": row + 1, **self._task.answer(Known(outputs[None]), one, top)}
+            yield {"path": str(path), **self._task.answer(self.model, inputs, top)}
+
+    def _rows(self, path: Path, top: int) -> Iterator[dict[str, Any]]:
+        """What the model says of each row of a file, and which cells could not be read."""
+        rows = self.kind.rows(self.about)(path)
+        while some := list(islice(rows, ROWS)):
+            inputs = [row.inputs for row in some if row.inputs is not None]
+            outputs = list(self.model.logits(np.array(inputs))) if inputs else []
+            for row in some:
+                told: dict[str, Any] = {"path": str(path), "row": row.number}
+                if row.inputs is None:
+                    yield {**told, "error": row.error}
+                    continue
+                answer = self._task.answer(Known(outputs.pop(0)[None]), row.inputs[None], top)
+                yield {**told, **answer, **({"odd": list(row.odd)} if row.odd else {})}
 
     def told(self, result: Mapping[str, Any]) -> str:
         """One result in words, with the name of its file."""
         where = result["path"] + (f", row {result['row']}" if "row" in result else "")
         if "error" in result:
             return f"{where}: cannot be read: {result['error']}"
-        return f"{where}: {self._task.told(result)}"
+        odd = f"  ({'; '.join(result['odd'])})" if result.get("odd") else ""
+        return f"{where}: {self._task.told(result)}{odd}"

@@ -114,7 +114,7 @@ COMPRESSION: Mapping[str, Switch] = {
     "distillation": to({"compress.distill.weight": 0.0, "compress.distill.features": 0.0}),
 }
 NO_TECHNIQUE: Mapping[str, tuple[str, ...]] = {
-    "the amount of work": ("train.epochs", "train.batch_size", "train.checkpoint_seconds"),
+    "the amount of work": ("train.epochs", "train.minutes", "train.batch_size", "train.checkpoint_seconds"),
     "how a technique is carried out": (
         "train.optimizer.learning_rate",
         "train.optimizer.momentum",

@@ -30,6 +30,11 @@ class _Start(Config):
     """What stands in front of the methods."""
 
     epochs: float = Field(20, gt=0)
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        description="fewer epochs where these would take longer on this machine, by steps timed before the first",
+    )
     batch_size: int = Field(256, ge=1)
     ghost_batch: int = Field(32, ge=2, description="samples whose statistics batch normalization shares")
     accumulate: int = Field(1, ge=1, description="micro-batches a step, to save memory")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from bessemer.parallel.data import refuse_own_statistics, replicate
 from bessemer.report.format import plural, seconds, significant
 from bessemer.runtime import SILENT, Progress, Runtime
 from bessemer.task.task import Objective
+from bessemer.train.budget import epochs_in, record_epochs, recorded_epochs, seconds_a_step
 from bessemer.train.clock import Clock
 from bessemer.train.config import TrainConfig
 from bessemer.train.curve import Validate, end
@@ -105,6 +107,8 @@ def fit(
 ) -> FitResult:
     """Train a model in place for `config.epochs` epochs of `batches`; it is given back in evaluation mode.
 
+    Where `config.minutes` would not suffice for these epochs on this machine, there are fewer.
+
     With `work`, checkpoints go there and a later call with the same arguments goes on from the newest one, to
     bit-identical weights. `methods` come after those that `config` switches on, but before averages. `validate`
     maps the model that would be the result to a number, of which `higher_is_better` says the good end; it is asked
@@ -127,6 +131,7 @@ def fit(
     if work is not None:
         _claim(work, lambda: identity_of(model, task, batches.samples, config, seed), runtime)
     with random_numbers_kept(runtime):
+        config = _within_minutes(model, task, batches, config, methods, seed, runtime, precision, work, progress)
         batches = growing(batches, config)
         training = _set_up(model, task, batches, config, methods, seed, runtime, precision)
         watch = Watch(validate, higher_is_better, progress, label)
@@ -189,6 +194,39 @@ def _set_up(
         seed=seed,
         count=getattr(task, "count", None),
     )
+
+
+def _within_minutes(
+    model: nn.Module,
+    task: Objective,
+    batches: Batches,
+    config: TrainConfig,
+    methods: Sequence[Method],
+    seed: int,
+    runtime: Runtime,
+    precision: str | None,
+    work: Path | None,
+    progress: Progress,
+) -> TrainConfig:
+    """The settings with as many epochs as the minutes allow, found by steps of a copy of the model."""
+    if config.minutes is None:
+        return config
+    epochs = from_main(recorded_epochs(work) if runtime.is_main else 0.0, runtime)
+    if not epochs:
+        copied, helpers = deepcopy((model, methods))
+        trial = _set_up(copied, task, batches, config, helpers, seed, runtime, precision)
+        trial.replica = replicate(copied, runtime)
+        try:
+            seconds = from_main(seconds_a_step(trial, batches), runtime)
+        finally:
+            for method in trial.methods:
+                method.release()
+        epochs = epochs_in(config, batches, seconds)
+        if runtime.is_main:
+            record_epochs(work, epochs)
+    if epochs < config.epochs and runtime.is_main:
+        progress.note(f"{epochs:g} of {config.epochs:g} epochs fit into {config.minutes:g} minutes here")
+    return config.model_copy(update={"epochs": epochs})
 
 
 def _carry_out(training: Training, batches: Batches, work: Path | None, watch: Watch) -> Run:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bessemer.data.audio import AUDIO
 from bessemer.data.audio.augment import augment_audio
 from bessemer.data.config import AugmentConfig
 
@@ -120,6 +121,40 @@ def test_noises_of_two_clips_have_nothing_in_common():
 
 def test_silence_stays_silent():
     assert not change(np.zeros((BATCH, LENGTH), np.int16), noise_db=0, gain_db=6).any()
+
+
+def padded() -> np.ndarray:
+    """Short sounds in the middle of silence, with a single zero and a gap of zeros inside."""
+    values = clips()
+    values[values == 0] = 1
+    values[:, :1000] = values[:, 3200:] = 0
+    values[:, 1500] = 0  # no silence: waves pass through zero
+    values[:, 2000:2100] = 0
+    return values
+
+
+@pytest.mark.parametrize("preset", ["light", "standard", "strong"])
+def test_digital_silence_is_as_much_and_as_silent_as_in_clips_that_nothing_changed(preset):
+    values, config = padded(), AugmentConfig(**AUDIO.preset(preset, None))
+    unmoved = config.model_copy(update={"time_shift": 0.0, "time_mask": 0.0})
+    out = augment_audio(values, unmoved, IDS, EPOCHS, 1, RATE)
+    silent = np.ones(LENGTH, bool)
+    silent[1000:2000] = silent[2100:3200] = False
+    assert not out[:, silent].any()
+    assert (out[:, ~silent] != 0).mean() > 0.99
+    assert not np.array_equal(out, values)
+    whole = augment_audio(values, config, IDS, EPOCHS, 1, RATE)
+    share = [(part == 0).mean() for part in (values, whole)]
+    assert share[0] - 0.02 < share[1] < share[0] + config.time_mask / 2 + config.time_shift / 2
+
+
+def test_the_ratio_of_noise_is_that_of_the_sound_without_its_padding():
+    values = padded()
+    noise = change(values, noise_db=20).astype(np.float64) - values
+    inside = np.r_[1000:2000, 2100:3200]
+    ratio = 20 * np.log10(rms(values[:, inside]) / rms(noise[:, inside]))
+    assert 19.5 < ratio.min() < 24
+    assert 36 < ratio.max() < 41
 
 
 def test_a_time_mask_silences_one_stretch_and_nothing_else():

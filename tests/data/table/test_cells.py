@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bessemer.data.table.cells import Number, as_category, as_number, as_seconds
+from bessemer.data.table.cells import Number, as_category, as_number
+from bessemer.data.table.dates import as_seconds
 
 PLAIN, COMMA = Number(), Number(comma=True)
 

@@ -31,7 +31,7 @@ def write(path: Path) -> Path:
         out = csv.writer(file, delimiter=";")
         out.writerow(["id", "size", "city", "built", "dear"])
         for place in range(ROWS):
-            known = f"{size[place]:.2f}".replace(".", ",") if place % 9 else ""
+            known = f"{size[place]:.2f}".replace(".", ",") if place % 9 else "-999" if place % 2 else ""
             day = np.datetime64("2015-01-01") + age[place]
             out.writerow([place + 1, known, city[place], day, "yes" if dear[place] else "no"])
     return path
@@ -72,6 +72,39 @@ def test_the_file_takes_raw_columns_and_answers_as_predict_does(shipped: tuple[P
     for one, row in zip(answers, shares, strict=True):
         for told in one["top"]:
             assert told["probability"] == pytest.approx(row[classes.index(told["class"])], abs=1e-6)
+
+
+def test_each_row_says_which_cells_could_not_be_read(shipped: tuple[Path, Run], tmp_path: Path) -> None:
+    rows = [
+        "80,5;Oslo;2016-01-05",
+        "foo;Rom;soon",
+        "1 kg;Rom;2016-01-05",
+        "inf;Bonn;2016-01-05",
+        "80.5;x;",
+        "7;Rom",
+    ]
+    (tmp_path / "new.csv").write_text("\n".join(["size;city;built", *rows]) + "\n")
+    predictor = Predictor(shipped[1].path)
+    found = list(predictor.predict([tmp_path / "new.csv"]))
+    assert [one.get("odd") for one in found[:5]] == [
+        None,
+        ["size 'foo': no number, taken as missing", "built 'soon': no date, taken as missing"],
+        ["size '1 kg': no number, taken as missing"],
+        ["size 'inf': infinite, taken as missing"],
+        ["size '80.5': no number, taken as missing"],
+    ]
+    assert found[5] == {
+        "path": str(tmp_path / "new.csv"),
+        "row": 6,
+        "error": "wrong number of columns: 2 where the header has 3",
+    }
+    assert "(size '1 kg': no number, taken as missing)" in predictor.told(found[2])
+
+
+def test_a_number_that_stands_for_nothing_is_in_the_recipe(shipped: tuple[Path, Run]) -> None:
+    recipe = (shipped[0].parent / "homes.yaml").read_text()
+    assert "missing: {size: -999" in recipe
+    assert "# Column 'size' " in recipe
 
 
 def test_the_report_says_what_the_columns_are(shipped: tuple[Path, Run]) -> None:

@@ -3,6 +3,7 @@
 The masks are those of SpecAugment (Park et al., 2019), on the wave: a stretch of time is silenced, and a band of
 the mel scale is removed by a Fourier transform of the whole clip. Every number is a pure function of (seed, epoch,
 sample id), the noise by counters too, so a clip changes in the same way whatever stands beside it in the batch.
+Digital silence stays silent: noise over the padding of training clips alone would tell them from test clips.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ Clips = NDArray[np.int16]
 Draw = NDArray[np.float64]
 STREAMS = {"shift": 101, "gain": 102, "ratio": 103, "width": 104, "start": 105, "band": 106, "low": 107}
 NOISE = 108  # stream; they are apart from those of images and text
+SILENCE = 0.005  # seconds of zeros
 NOISE_SPREAD_DB = 20.0  # the ratio of signal to noise is between noise_db and noise_db plus this
 
 
@@ -40,13 +42,15 @@ def augment_audio(
     chance = dict(zip(STREAMS, uniforms(ids, epochs, seed, list(STREAMS.values())), strict=True))
     out = shift(clips, config.time_shift, chance["shift"])
     if config.gain_db or config.noise_db is not None or config.frequency_mask:
+        silent = silences(out, rate)
         wave = out.astype(np.float32)
         wave *= (10 ** ((2 * chance["gain"] - 1) * config.gain_db / 20)).astype(np.float32)[:, None]
         if config.noise_db is not None:
             ratio = config.noise_db + NOISE_SPREAD_DB * chance["ratio"]
-            add_noise(wave, ratio, keys(ids, epochs, seed, [NOISE])[0])
+            add_noise(wave, silent, ratio, keys(ids, epochs, seed, [NOISE])[0])
         if config.frequency_mask:
             wave = mask_band(wave, config.frequency_mask, chance["band"], chance["low"], rate)
+        wave[silent] = 0  # a band that is taken out rings on
         out = np.rint(wave).clip(-32768, 32767).astype(np.int16)
     if config.time_mask:
         out = mask_time(out, config.time_mask, chance["width"], chance["start"])
@@ -63,8 +67,23 @@ def shift(clips: Clips, share: float, numbers: Draw) -> Clips:
     return out
 
 
-def add_noise(wave: NDArray[np.float32], decibels: Draw, bits: U64) -> None:
-    """Add white noise, so many decibels below each clip of (B, T), in place; silence stays silent.
+def silences(clips: Clips, rate: int) -> NDArray[np.bool_]:
+    """Where clips (B, T) have digital silence, as padding is: stretches of zeros of at least SILENCE seconds.
+
+    Clips of the test split have it too, so nothing may be laid over it in training.
+    """
+    from scipy.ndimage import maximum_filter1d, minimum_filter1d
+
+    least = max(2, round(SILENCE * rate))
+    zeros = (clips == 0).astype(np.uint8)
+    inside = minimum_filter1d(zeros, least, axis=1, mode="nearest")
+    # Of an even length the middle is on one side: the filter back must be the mirrored one.
+    found: NDArray[np.uint8] = maximum_filter1d(inside, least, axis=1, mode="nearest", origin=-(1 - least % 2))
+    return found.astype(bool)
+
+
+def add_noise(wave: NDArray[np.float32], silent: NDArray[np.bool_], decibels: Draw, bits: U64) -> None:
+    """Add white noise, so many decibels below the sound of each clip of (B, T), where it is not `silent`; in place.
 
     The noise is uniform, four 16-bit values from each mixed counter: of white noise no ear and no filter bank
     tells how single samples are distributed.
@@ -75,8 +94,11 @@ def add_noise(wave: NDArray[np.float32], decibels: Draw, bits: U64) -> None:
         words = mix(bits[:, None] + counters)
     noise = words.astype("<u8").view("<u2")[:, :length].astype(np.float32)
     noise -= np.float32(32767.5)
-    level = np.sqrt(np.mean(np.square(wave), axis=1)) * 10 ** (-decibels / 20)
-    wave += noise * (level / (65536 / 12**0.5)).astype(np.float32)[:, None]
+    sounding = np.maximum(1, np.count_nonzero(~silent, axis=1))
+    level = np.sqrt(np.square(wave).sum(1) / sounding) * 10 ** (-decibels / 20)
+    noise *= (level / (65536 / 12**0.5)).astype(np.float32)[:, None]
+    noise[silent] = 0
+    wave += noise
 
 
 def mask_band(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.kind import Kept, Kind, Reader, Settled, Simple
+from bessemer.data.kind import Kept, Kind, Reader, RowsOf, Settled, Simple
 from bessemer.data.table.config import TableConfig
 from bessemer.errors import DataError
 
@@ -72,6 +72,11 @@ class Table(Kind):
 
         return table_reader(about)
 
+    def rows(self, about: Mapping[str, Any]) -> RowsOf:
+        from bessemer.data.table.read import table_rows
+
+        return table_rows(about)
+
     def ship(self, folder: Path, about: Mapping[str, Any], inputs: Rows) -> None:
         from bessemer.data.table.front import ship_front
 
@@ -117,7 +122,8 @@ class Table(Kind):
         return head[:EXCERPT].decode("utf-8", errors="replace")
 
     def columns_of(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-        from bessemer.data.table.guess import guess, looks_of, target_of
+        from bessemer.data.table.guess import guess, target_of
+        from bessemer.data.table.look import looks_of
 
         looks = looks_of(rows)
         target = target_of(looks)

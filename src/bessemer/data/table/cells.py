@@ -1,4 +1,4 @@
-"""Cells of a table as people write them: numbers, dates and categories; what says that nothing is known."""
+"""Cells of a table as people write them: numbers and categories; what says that nothing is known."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bessemer.data.numbers import number_in, says_nothing
+from bessemer.data.table.dates import seconds_of_day
 
-MEASURED = re.compile(  # $ 1,200 or 12.5 kg: a sign or three capitals in front, a short word behind
-    r"([^\w\s+.,-]{1,2}|[A-Z]{3})?\s*([+-]?[\d.,'’\u00a0\u202f ]*\d(?:[eE][+-]?\d+)?)\s*([^\d\s]{1,8})?"
+MEASURED = re.compile(  # -$ 1,200 or 12.5 kg: a sign or three capitals in front, a short word behind
+    r"(?P<minus>-?)\s*(?P<front>[^\w\s+.,()-]{1,2}|[A-Z]{3})?\s*"
+    r"(?P<digits>[+-]?[\d.,'’\u00a0\u202f ]*\d(?:[eE][+-]?\d+)?)\s*(?P<behind>[^\d\s()]{1,8})?"
 )
-ISO = "iso"
-FORMS = (ISO, "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y")
-CLOCKS = ("", " %H:%M", " %H:%M:%S")
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+INFINITE = re.compile(r"\s*[+-]?inf(inity)?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,14 @@ class Number:
     unit: str = ""
 
 
+@dataclass(frozen=True)
+class Written:
+    """A number as it stands in a cell: its digits with their sign, and what stands beside them."""
+
+    digits: str
+    unit: str
+
+
 def is_missing(cell: Any) -> bool:
     """Whether a cell says nothing: empty, a word such as NA or ?, or not a number."""
     if isinstance(cell, str):
@@ -35,12 +42,12 @@ def is_missing(cell: Any) -> bool:
 
 
 def as_number(cell: Any, form: Number) -> float:
-    """The number of a cell, NaN where it says nothing; raises ValueError where it says something else."""
+    """The number of a cell, NaN where it says nothing; raises ValueError where it says something else.
+
+    A time of day and a duration are seconds. A unit of the form may be left out.
+    """
     if not isinstance(cell, str):
-        try:
-            return math.nan if cell is None else float(cell)
-        except OverflowError:  # a whole number of hundreds of digits
-            return math.inf
+        return _value(cell)
     if not form.comma:
         try:
             number = float(cell)
@@ -51,43 +58,36 @@ def as_number(cell: Any, form: Number) -> float:
                 return number
     if says_nothing(cell):
         return math.nan
+    if INFINITE.fullmatch(cell):
+        return math.inf
+    found = written(cell)
+    if found is None or found.unit not in ("", form.unit):
+        raise ValueError(cell.strip())
+    return number_in(found.digits, "," if form.comma else ".")
+
+
+def _value(cell: Any) -> float:
+    if isinstance(cell, dt.timedelta):
+        return cell.total_seconds()
+    if isinstance(cell, dt.time):
+        return seconds_of_day(cell)
+    try:
+        return math.nan if cell is None else float(cell)
+    except OverflowError:  # a whole number of hundreds of digits
+        return math.inf
+
+
+def written(cell: str) -> Written | None:
+    """A number with what stands before or behind it (kg, $, %), in brackets a negative one; None for others."""
     text = cell.strip().replace("\u2212", "-")  # the minus sign of typesetters
-    found = MEASURED.fullmatch(text)
-    if found is None or unit_of(found) != form.unit:
-        raise ValueError(text)
-    return number_in(found[2], "," if form.comma else ".")
-
-
-def unit_of(found: re.Match[str]) -> str:
-    """What stands before or behind a number: kg, $, %."""
-    return (found[1] or "") + (found[3] or "")
-
-
-def as_seconds(cell: Any, form: str = ISO) -> float:
-    """Seconds since 1970, UTC, of a date or time; NaN where it says nothing, ValueError for anything else."""
-    if isinstance(cell, dt.datetime):
-        return _seconds(cell)
-    if isinstance(cell, dt.date):
-        return _seconds(dt.datetime.combine(cell, dt.time()))
-    if is_missing(cell):
-        return math.nan
-    if not isinstance(cell, str):
-        raise ValueError(str(cell))
-    text = cell.strip()
-    if form == ISO:
-        if text.isdigit():
-            raise ValueError(text)  # 2020 or 20200105 is a number first
-        return _seconds(dt.datetime.fromisoformat(text))
-    for clock in CLOCKS:
-        try:
-            return _seconds(dt.datetime.strptime(text, form + clock))
-        except ValueError:
-            continue
-    raise ValueError(text)
-
-
-def _seconds(moment: dt.datetime) -> float:
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)) - EPOCH).total_seconds()
+    negative = text.startswith("(") and text.endswith(")")
+    found = MEASURED.fullmatch(text[1:-1].strip() if negative else text)
+    if found is None:
+        return None
+    minus = "-" if negative else found["minus"]
+    if minus and found["digits"][0] in "+-":
+        return None
+    return Written(minus + found["digits"].strip(), (found["front"] or "") + (found["behind"] or ""))
 
 
 def as_category(cell: Any) -> str:

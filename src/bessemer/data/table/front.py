@@ -38,7 +38,10 @@ def write_front(folder: Path, about: Mapping[str, Any]) -> Path:
         known, part = about["listed"].get(name), f"column {place}"
         kind = TensorProto.DOUBLE if known is None else TensorProto.STRING
         inputs.append(helper.make_tensor_value_info(name, kind, ["batch", 1]))
-        parts.append(name if known is None else part)
+        stands_for_nothing = about["settings"]["missing"].get(name)
+        parts.append(name if known is None and stands_for_nothing is None else part)
+        if stands_for_nothing is not None:
+            nodes += _nothing(name, part, stands_for_nothing)
         if known is not None:
             keys = ["", *known]
             codes = [float(code) for code in (UNKNOWN, *range(LISTED, LISTED + len(known)))]
@@ -69,6 +72,23 @@ def write_front(folder: Path, about: Mapping[str, Any]) -> Path:
     return path
 
 
+def _nothing(name: str, part: str, number: float) -> list[Any]:
+    """Nodes that turn a number that stands for nothing known into NaN."""
+    from onnx import TensorProto, helper
+
+    constants = [
+        helper.make_node(
+            "Constant", [], [f"{part} {what}"], value=helper.make_tensor(what, TensorProto.DOUBLE, [], [value])
+        )
+        for what, value in (("said", number), ("nothing", np.nan))
+    ]
+    return [
+        *constants,
+        helper.make_node("Equal", [name, f"{part} said"], [f"{part} is nothing"]),
+        helper.make_node("Where", [f"{part} is nothing", f"{part} nothing", name], [part]),
+    ]
+
+
 def as_columns(rows: NDArray[np.float64], about: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """Stored rows (n, D) as raw columns (n, 1) by name."""
     feeds: dict[str, NDArray[Any]] = {}
@@ -77,6 +97,8 @@ def as_columns(rows: NDArray[np.float64], about: Mapping[str, Any]) -> dict[str,
         if known is not None:
             names = np.array(["", "\x1f", *known], object)  # the second is one that nobody knows
             column = names[column.astype(np.int64)]
+        elif (number := about["settings"]["missing"].get(name)) is not None:
+            column = np.where(np.isnan(column), number, column)
         feeds[name] = np.ascontiguousarray(column)
     return feeds
 

@@ -68,7 +68,7 @@ def _columns(settings: dict[str, object]) -> str:
         if value and isinstance(value, list):
             lines.append(f"    {key}: {_flow(value)}")
         elif value and isinstance(value, dict):
-            pairs = ", ".join(f"{_quoted(name)}: {_quoted(one)}" for name, one in value.items())
+            pairs = ", ".join(f"{_quoted(name)}: {_written(one)}" for name, one in value.items())
             lines.append(f"    {key}: {{{pairs}}}")
     return "\n".join(lines) + "\n"
 
@@ -76,6 +76,10 @@ def _columns(settings: dict[str, object]) -> str:
 def _flow(names: Sequence[str]) -> str:
     text = "[" + ", ".join(map(_quoted, names)) + "]"
     return textwrap.fill(text, WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
+
+
+def _written(value: str | float) -> str:
+    return _quoted(value) if isinstance(value, str) else f"{value:g}"
 
 
 def _quoted(name: str) -> str:
