@@ -264,6 +264,77 @@ def test_relative_data_is_found_from_elsewhere(tmp_path: Path, monkeypatch: pyte
     assert started(Path("x"), tmp_path / "recipes").data.path == str(tmp_path / "x")
 
 
+# --- what was decided is said ---------------------------------------------------------------------------
+
+
+def labelled(at: Path, labels: list[object]) -> Path:
+    rows = [{"text": body(row, 15), "label": labels[row % len(labels)]} for row in range(60)]
+    at.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return at
+
+
+def told(data: Path, at: Path, numbers: bool | None = None) -> tuple[str, Recipe]:
+    said = write_recipe(data, at / "recipe.yaml", force=True, numbers=numbers)
+    comments = (at / "recipe.yaml").read_text(encoding="utf-8").split("name:")[0].replace("\n# ", " ")
+    for note in said.split("\n")[1:-1]:
+        assert note in comments
+    return said, load_recipe(at / "recipe.yaml")
+
+
+def test_labels_that_differ_in_case_are_one_class_and_told(tmp_path: Path) -> None:
+    said, recipe = told(labelled(tmp_path / "t.jsonl", ["Spam", "ham", "spam", "Ham", "spam", "ham "]), tmp_path)
+    assert "60 texts of 2 classes" in said
+    assert "'Ham' and 'ham' differ in case or blanks alone and are one class: data.merge_alike" in said.replace(
+        "'Spam' and 'spam', ", ""
+    )
+    assert recipe.data.merge_alike
+    said, recipe = told(labelled(tmp_path / "t.jsonl", list("aAbBcCdD")), tmp_path)
+    assert "60 texts of 8 classes" in said
+    assert "stay apart" in said
+    assert not recipe.data.merge_alike
+
+
+@pytest.mark.parametrize("comma", [True, False])
+def test_scores_of_texts_are_numbers_to_be_told(tmp_path: Path, comma: bool) -> None:
+    scores = [f"{row / 7 - 3:.4f}" for row in range(60)]
+    data = labelled(tmp_path / "t.jsonl", [score.replace(".", ",") if comma else score for score in scores])
+    said, recipe = told(data, tmp_path)
+    assert "60 texts with numbers from -3 to 5.4286" in said
+    assert "the number itself is told" in said
+    assert recipe.task == "regress"
+    assert recipe.data.columns is not None
+    assert recipe.data.columns.decimal == ("," if comma else None)
+    (tmp_path / "out").mkdir()
+    about = prepare(recipe.data, 0, tmp_path / "out", workers=1, numbers=True)
+    assert about["kept"] == 60
+    assert about["numbers"][0]["name"] == "label"
+
+
+def test_ratings_are_classes_unless_numbers_are_asked_for(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "t.jsonl", [1, 2, 3, 4, 5])
+    said, recipe = told(data, tmp_path)
+    assert "Column 'label' holds 5 whole numbers, taken as classes; init --task regress" in said
+    assert recipe.task == "classify"
+    assert told(data, tmp_path, numbers=True)[1].task == "regress"
+    halves = labelled(tmp_path / "h.jsonl", [0.5, 1, 1.5, 2])
+    assert told(halves, tmp_path)[1].task == "regress"
+    assert told(halves, tmp_path, numbers=False)[1].task == "classify"
+    with pytest.raises(DataError, match="its labels are no numbers, such as 'a'"):
+        told(labelled(tmp_path / "a.jsonl", ["a", "b"]), tmp_path, numbers=True)
+
+
+def test_numbers_of_classes_are_classes_however_many(tmp_path: Path) -> None:
+    rows = [{"text": body(row, 15), "label": row % 40} for row in range(200)]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert told(tmp_path / "t.jsonl", tmp_path)[1].task == "classify"
+
+
+def test_rows_without_a_label_and_names_of_nothing_are_told(tmp_path: Path) -> None:
+    said, _ = told(labelled(tmp_path / "t.jsonl", ["a", "b", None, "nan"]), tmp_path)
+    assert "15 of 60 texts have no label, or several, and are set aside" in said
+    assert "'nan': a class here, since the file holds it as text" in said
+
+
 # --- refusals -------------------------------------------------------------------------------------------
 
 

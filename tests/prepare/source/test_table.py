@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from bessemer.data.config import DataConfig
 from bessemer.data.files import lines as lines_module
@@ -342,6 +343,23 @@ def test_paths_start_at_the_table(tmp_path):
     rows = read(path, image="image")
     assert [row.value.read_text() for row in rows[:2]] == ["a.png", "sub/b.png"]
     assert [row.value.reason for row in rows[2:]] == ["missing file", "no file named", "missing file"]
+
+
+def test_files_are_found_by_forms_and_in_other_letters(tmp_path):
+    for name in ("images/a.png", "more/b.jpg", "Images2/C.PNG", "images/12.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    lines = ["a", "b", "images2/c.png", "d", "../images/a"]
+    path = write(tmp_path / "t.csv", "image,label\n" + "".join(f"{line},x\n" for line in lines))
+    rows = read(path, image="image", files=["images/{}.png", "more/{}.jpg", "{}"])
+    assert [row.value.read_text() for row in rows[:3]] == ["images/a.png", "more/b.jpg", "Images2/C.PNG"]
+    assert rows[3].value.reason == "missing file"
+    numbers = write(tmp_path / "n.jsonl", '{"image": 12, "label": "x"}\n')
+    assert read(numbers, image="image", files="images/{}.png")[0].value.read_text() == "images/12.png"
+    with pytest.raises(ValidationError, match=r"has no \{\}"):
+        config(path, image="image", files="images/.png")
+    with pytest.raises(ValidationError, match=r"columns\.files goes with columns\.image"):
+        config(path, text="image", files="images/{}.txt")
 
 
 def test_a_folder_of_tables_keeps_the_splits_of_their_names(tmp_path):
