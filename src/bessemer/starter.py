@@ -82,6 +82,7 @@ def look(data: Path, numbers: bool | None = None, label: str | None = None) -> t
     splits = Counter(split for _, split in rows if split)
     origin = data.resolve() if data.is_dir() else Path(values["path"])
     plan = Plan(origin, values, len(rows), counts, splits, job.cleaner.settled, looks, config, numbers)
+    notes += kind.notes(plan.settled)
     plan = with_commas(plan, notes)
     tell_labels(data, plan, kind, notes)
     shown = ["".join(letter if letter.isprintable() else " " for letter in note) for note in notes]

@@ -244,6 +244,10 @@ class Kind:
         """The settings of data that suit so many rows."""
         return config
 
+    def notes(self, settled: Settled) -> list[str]:
+        """What is to be said of the data beside the accounts, in sentences."""
+        return []
+
     def found(self, plan: Plan) -> str:
         """What `init` says of the samples."""
         return self.noun

@@ -83,7 +83,7 @@ def silences(clips: Clips, rate: int) -> NDArray[np.bool_]:
 
 
 def add_noise(wave: NDArray[np.float32], silent: NDArray[np.bool_], decibels: Draw, bits: U64) -> None:
-    """Add white noise, so many decibels below the sound of each clip of (B, T), where it is not `silent`; in place.
+    """Add white noise, so many decibels below the sound of each clip (B, T), where it is not `silent`; in place.
 
     The noise is uniform, four 16-bit values from each mixed counter: of white noise no ear and no filter bank
     tells how single samples are distributed.

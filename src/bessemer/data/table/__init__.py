@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bessemer.data.rows import Rows
     from bessemer.data.starter import Plan
 
+NOTED = 12  # columns of which something is said
 SHOWN = 6  # columns of a row that is shown
 MOSTLY_DIFFERENT = 0.5  # share of different rows from which on equal ones are copies
 
@@ -136,6 +137,11 @@ class Table(Kind):
             raise DataError(problem, "leave plain numbers in it, or name another column in data.columns.label")
         commas = {"decimal": ","} if form.comma else {}
         return {"value": "*", "label": target, **commas}
+
+    def notes(self, settled: Settled) -> list[str]:
+        told = [f"Column {name!r} {note}." for name, note in list(settled["notes"].items())[:NOTED]]
+        more = len(settled["notes"]) - NOTED
+        return [*told, *([f"Something is to be said of {more} more columns."] if more > 0 else [])]
 
     def found(self, plan: Plan) -> str:
         return columns_told(plan.settled["settings"])

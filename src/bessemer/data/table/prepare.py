@@ -49,7 +49,6 @@ def finish_table(config: DataConfig, settled: Settled, kept: Kept, out: Path) ->
         "inputs": inputs,
         "arguments": arguments,
         "preprocess": {"settings": settings, "listed": dict(zip(categories, listed, strict=True))},
-        "notes": settled["notes"],
     }
 
 

@@ -14,7 +14,6 @@ from bessemer.data.starter import TEST, VALIDATION, Plan, allowed_drop, data_sec
 VIEWS = 1_500_000  # rows that are trained on in a few minutes
 FEW, MANY_ROWS = 2000, 20_000  # rows up to which a small network and small batches do best (docs/benchmarks.md)
 MANY = 200  # columns of numbers: too many for waves
-NOTED = 12  # columns of which something is said
 WIDTH = 116
 
 
@@ -27,7 +26,6 @@ def table_recipe(plan: Plan, out: Path) -> str:
     epochs = int(np.clip(VIEWS / trained_on, 4, 20))
     return f"""\
 # {plan.rows:,} rows {plan.targets}, told from {plan.data["columns"]["label"]!r} by {_told(settings)}.
-{_notes(plan)}\
 # Run it with: bessemer run {out.name}
 # Every key and its meaning: bessemer schema. Try changes with --set, for example --set train.epochs=5.
 name: {json.dumps(plan.name)}
@@ -52,14 +50,6 @@ def _told(settings: dict[str, object]) -> str:
     from bessemer.data.table import columns_told
 
     return columns_told(settings)
-
-
-def _notes(plan: Plan) -> str:
-    notes = plan.settled["notes"]
-    lines = [f"# Column {name!r} {note}." for name, note in list(notes.items())[:NOTED]]
-    if len(notes) > NOTED:
-        lines.append(f"# Something is to be said of {len(notes) - NOTED} more columns; see the report.")
-    return "".join(f"{' '.join(line.split())[:WIDTH]}\n" for line in lines)
 
 
 def _columns(settings: dict[str, object]) -> str:
