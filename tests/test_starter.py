@@ -310,6 +310,14 @@ def test_scores_of_texts_are_numbers_to_be_told(tmp_path: Path, comma: bool) -> 
     assert about["numbers"][0]["name"] == "label"
 
 
+def test_classes_with_decimal_commas_need_no_decimal_mark(tmp_path: Path) -> None:
+    rows = "".join(f"{row * 37 % 50};{row * 11 % 40};{'0,5' if row % 2 else '1,5'}\n" for row in range(60))
+    (tmp_path / "t.csv").write_text("width;height;target\n" + rows, encoding="utf-8")
+    recipe = started(tmp_path / "t.csv", tmp_path)
+    assert recipe.task == "classify"
+    assert recipe.data.kind == "table"
+
+
 def test_ratings_are_classes_unless_numbers_are_asked_for(tmp_path: Path) -> None:
     data = labelled(tmp_path / "t.jsonl", [1, 2, 3, 4, 5])
     said, recipe = told(data, tmp_path)

@@ -109,9 +109,12 @@ def merged(data: Path, counts: Counter[str], values: dict[str, Any], notes: list
 
 
 def with_commas(plan: Plan, notes: list[str]) -> Plan:
-    """The plan that reads numbers with a decimal comma, where they are numbers in no other way."""
+    """The plan that reads numbers with a decimal comma, where they are numbers in no other way; not of classes."""
     columns = plan.data.get("columns") or {}
-    if plan.numbers or not columns.get("label") or "decimal" in columns:
+    if not plan.numbers and "decimal" in columns:
+        kept = {name: value for name, value in columns.items() if name != "decimal"}
+        return replace(plan, data={**plan.data, "columns": kept})
+    if plan.numbers or not columns.get("label"):
         return plan
     other = replace(plan, data={**plan.data, "columns": {**columns, "decimal": ","}})
     if not other.numbers:
