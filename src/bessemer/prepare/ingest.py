@@ -96,7 +96,7 @@ def add_sample(done: Done, number: int, raw: Raw, one: Clean | Rejected) -> None
         "reason": one.reason if isinstance(one, Rejected) else None,
         "detail": one.detail if isinstance(one, Rejected) else None,
         "kind": one.kind if isinstance(one, Rejected) else None,
-        "repairs": list(one.repairs) if isinstance(one, Clean) else [],
+        "repairs": [*raw.repairs, *one.repairs] if isinstance(one, Clean) else [],
     }
     for name, value in line.items():
         done.rows[name].append(value)

@@ -15,6 +15,8 @@ from bessemer.errors import DataError
 LIMIT = 4 * 2**20  # bytes of a line; longer ones are cut, and are no row
 BLOCK = 2**20
 SAMPLE = 256 * 2**10
+BEYOND = bytes(range(128, 256))
+MANY = 500  # bytes beyond ASCII that must fit no encoding before a table is refused for it
 ANY = b""  # stands for all three ends of line, in files that mix them
 MIXED = 0.05  # share of the ends of line that must be lone carriage returns: fewer may stand in cells
 _ENDS = re.compile(rb"\r\n?|\n")
@@ -91,10 +93,31 @@ def find_encoding(path: Path) -> str:
 
 def _encoding_around(path: Path, sample: bytes) -> str:
     encoding = "utf-8" if is_mostly_utf8(sample) else encoding_of(sample)
+    if encoding is None and len(sample) - len(sample.translate(None, BEYOND)) < MANY:
+        return WESTERN
     if encoding is None:
         problem = f"{path}: neither in UTF-8 nor in an encoding whose letters make sense"
         raise DataError(problem, f"save it as UTF-8: iconv -f ITS-ENCODING -t UTF-8 {path.name} > utf8-{path.name}")
     return encoding
+
+
+def line_pieces(path: Path, form: TextForm, rows: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """(byte of its first line, lines before it, lines in it) of pieces of at most so many lines.
+
+    A piece has at most `size` bytes, where a line is not larger.
+    """
+    first = position = form.start
+    begin = count = 0
+    with path.open("rb") as file:
+        file.seek(first)
+        for _, length in read_lines(file, form):
+            position += length
+            count += 1
+            if count == rows or position - first >= size:
+                yield first, begin, count
+                first, begin, count = position, begin + count, 0
+    if count:
+        yield first, begin, count
 
 
 def read_lines(file: BinaryIO, form: TextForm) -> Iterator[tuple[bytes, int]]:

@@ -40,7 +40,7 @@ def table_reader(about: Mapping[str, Any]) -> Reader:
 
     def read(path: Path) -> NDArray[np.float64]:
         try:
-            table = open_file(path)
+            table = open_file(path, names)
         except DataError as error:
             raise Rejected(error.problem.removeprefix(f"{path}: ")) from error
         twice = [name for name in names if table.columns.count(name) > 1]

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import ColumnsConfig
+from bessemer.data.files.lines import Row
+from bessemer.data.files.pointer import is_pointer, pointer_row
 from bessemer.data.kind import Kind
 from bessemer.data.record import DOCUMENT, FILTERED, Raw, Rejected
 from bessemer.errors import DataError
@@ -41,7 +43,7 @@ class Cells:
             value = self._value(row, folder)
         except Rejected as problem:
             value = problem
-        return Raw(origin, place, self._joint(row), split, value)
+        return Raw(origin, place, self._joint(row), split, value, row.repairs if isinstance(row, Row) else ())
 
     def _joint(self, row: Mapping[str, Any]) -> str | None:
         """The label; of several columns a JSON array of their texts, null where a cell says nothing."""
@@ -106,6 +108,8 @@ class Cells:
         found = next((path for path in inside if os.path.isfile(path)), None)
         if found is None:
             raise Rejected("missing file", repr(name[:200]))
+        if is_pointer(Path(found)):
+            raise pointer_row()
         return Path(found)
 
 

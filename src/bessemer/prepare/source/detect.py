@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import SourceConfig, folder_sources
-from bessemer.data.files.table import TABLE_SUFFIXES
+from bessemer.data.files.pointer import GET, is_pointer, refuse_pointer
+from bessemer.data.files.table import is_table, is_table_name
 from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
@@ -42,10 +43,11 @@ def detect(path: Path) -> dict[str, Any]:
     path = existing(str(path)).resolve()
     if path.is_dir():
         return _detect_folder(path)
+    refuse_pointer(path)
+    if is_table(path):
+        return {"source": "table", "path": str(path), **guess_table(path)}
     if is_archive(path.name):
         return _class_folders(path, _kinds_inside(path))
-    if suffix_of(path.name) in TABLE_SUFFIXES:
-        return {"source": "table", "path": str(path), **guess_table(path)}
     if path in idx_files(path.parent):
         return {"source": "idx", "path": str(path.parent)}
     raise DataError(f"{path}: not a kind of file that is known", KNOWN)
@@ -110,7 +112,7 @@ def _has_several(path: Path, named: str) -> bool:
 
 
 def _is_table(path: Path) -> bool:
-    return suffix_of(path.name) in TABLE_SUFFIXES and path.is_file() and not is_skipped(path.name)
+    return is_table_name(path.name) and path.is_file() and not is_skipped(path.name)
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -127,7 +129,7 @@ def _kinds_below(root: Path) -> Counter[str]:
     for path in islice(_files(root), MAX_FILES):
         if is_archive(path.name):
             kinds += _kinds_inside(path)
-        elif suffix_of(path.name) in TABLE_SUFFIXES:
+        elif is_table_name(path.name):
             kinds["table"] += 1
         else:
             kinds[KIND_OF_SUFFIX.get(suffix_of(path.name)) or _sniff_file(path)] += 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bessemer.data.config import SourceConfig
+from bessemer.data.files.pointer import is_pointer, pointer_row
 from bessemer.data.kind import Kind
 from bessemer.data.kinds import find_kind
 from bessemer.data.record import FILTERED, Raw, Rejected, Source
@@ -98,6 +99,8 @@ class FolderSource:
         label, split = self.layout.place(entry.folders)
         if entry.problem is not None:
             value = entry.problem
+        elif not isinstance(value, Rejected) and is_pointer(value, entry.size):
+            value = pointer_row()
         elif label is None and not isinstance(value, Rejected):
             value = Rejected("no label: not in a class folder", kind=FILTERED)
         return Raw(entry.origin, "", label, split, value)

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import kinds_with_column
-from bessemer.data.files.delimited import DelimitedTable
-from bessemer.data.files.parquet import ParquetTable, as_rows, class_names
-from bessemer.data.files.table import open_file
+from bessemer.data.files.parquet import as_rows, class_names
+from bessemer.data.files.table import class_names_of, open_file
 from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
@@ -79,11 +78,8 @@ class Look:
 def guess_table(path: Path) -> dict[str, Any]:
     """Kind and `data.columns` of one table; raises DataError where they cannot be told."""
     table = open_file(path)
-    if isinstance(table, DelimitedTable):
-        check_header(path, table.columns)
     rows = (row for task in table.tasks(TEXT_ROWS, 2**22) for _, row in table.read(task, table.columns))
-    known = table.class_names if isinstance(table, ParquetTable) else {}
-    return guess_columns(path, rows, path.parent, known)
+    return guess_columns(path, rows, path.parent, class_names_of(table))
 
 
 def guess_dataset(root: Path) -> dict[str, Any]:
@@ -128,14 +124,6 @@ def _holds_files_or_texts(looks: Mapping[str, Look]) -> bool:
         return True
     texts = [look for look in looks.values() if look.is_prose]
     return any(look.length >= LONG for look in texts) or (bool(texts) and len(looks) - len(texts) < BESIDE)
-
-
-def check_header(path: Path, columns: list[str]) -> None:
-    """Refuse a table whose first row seems to be data."""
-    odd = [name for name in columns if len(name) > 80 or name.replace(".", "", 1).replace("-", "", 1).isdigit()]
-    if odd:
-        problem = f"{path}: its first row seems to be data, not the names of columns ({odd[0][:40]!r})"
-        raise DataError(problem, "put a row with the names of the columns on top")
 
 
 def _split(looks: dict[str, Look]) -> str | None:

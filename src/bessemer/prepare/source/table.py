@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import ColumnsConfig, SourceConfig
-from bessemer.data.files.parquet import ParquetTable
-from bessemer.data.files.table import OPENERS, TABLE_SUFFIXES, Table, open_file
+from bessemer.data.files.table import TABLE_SUFFIXES, Table, class_names_of, is_table_name, notes_of, open_file
 from bessemer.data.kinds import find_kind
 from bessemer.data.record import Raw, Source
 from bessemer.errors import DataError
@@ -39,6 +38,7 @@ class TableSource:
     cells: Cells
     classes: list[str] | None
     ignored: dict[str, int]
+    notes: list[str]  # what was decided about the files, in words
 
     def tasks(self) -> Iterator[TableTask]:
         """Pieces of the files, each from a place that can be jumped to."""
@@ -64,7 +64,8 @@ def open_table(config: SourceConfig) -> Source:
     if not files:
         found = f" (found: {', '.join(sorted(ignored))})" if ignored else ""
         raise DataError(f"{path}: no table in it{found}", f"it needs files with {', '.join(TABLE_SUFFIXES)}")
-    tables = [open_file(file) for file in files]
+    wanted = [name for name in (*config.columns.values, *config.columns.labels, config.columns.split) if name]
+    tables = [open_file(file, wanted) for file in files]
     names = [check_columns(table.path, config.columns, table.columns) for table in tables]
     for table in tables:  # those of the first one, where its columns are all taken
         check_there(table.path, names[0], table.columns)
@@ -72,7 +73,8 @@ def open_table(config: SourceConfig) -> Source:
     classes = _classes(tables, config.columns)
     cells = Cells(config.columns, os.path.realpath(root), find_kind(config.modality), classes)
     origins = [printable(file.relative_to(root).as_posix()) for file in files]
-    return TableSource(tables, origins, _splits(origins), names[0], cells, classes, ignored)
+    notes = notes_of(tables, root)
+    return TableSource(tables, origins, _splits(origins), names[0], cells, classes, ignored, notes)
 
 
 def table_files(root: Path, ignored: dict[str, int]) -> list[Path]:
@@ -84,7 +86,7 @@ def table_files(root: Path, ignored: dict[str, int]) -> list[Path]:
             path = Path(folder, name)
             if is_skipped(name) or path.is_symlink() or not path.is_file():
                 continue
-            if suffix_of(name) in OPENERS:
+            if is_table_name(name):
                 found.append(path)
             else:
                 ignored[suffix_of(name)] = ignored.get(suffix_of(name), 0) + 1
@@ -103,8 +105,5 @@ def _splits(origins: list[str]) -> list[str]:
 
 def _classes(tables: list[Table], columns: ColumnsConfig) -> list[str] | None:
     """Class names that the files themselves give to the label's numbers, where all give the same."""
-    named = [
-        table.class_names.get(columns.class_label or "") if isinstance(table, ParquetTable) else None
-        for table in tables
-    ]
+    named = [class_names_of(table).get(columns.class_label or "") for table in tables]
     return named[0] if all(names == named[0] for names in named) else None
