@@ -32,12 +32,14 @@ def write_recipe(data: Path, out: Path, force: bool = False) -> str:
     if not data.exists():
         raise DataError(f"{data}: no such file or folder", "give the folder or file that holds the data")
     plan, kind = look(data)
+    told = "".join(f"# {note}\n" for note in plan.notes)
     try:
-        out.write_text(kind.starter(plan, out), encoding="utf-8")
+        out.write_text(told + kind.starter(plan, out), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{out}: cannot be written: {error.strerror}", "give another place with -o") from error
     found = f"{plan.rows:,} {kind.noun} {plan.targets}, {kind.found(plan)}"
-    return f"{found}: wrote {out}\nNext: bessemer run {out}"
+    said = "".join(f"\nNote: {note}" for note in plan.notes)
+    return f"{found}: wrote {out}{said}\nNext: bessemer run {out}"
 
 
 def look(data: Path) -> tuple[Plan, Kind]:
@@ -47,6 +49,7 @@ def look(data: Path) -> tuple[Plan, Kind]:
     config = DataConfig(**values)
     kind = find_kind(config.modality)
     job = Job([open_source(config)], kind.cleaner(config))
+    notes = list(getattr(job.sources[0], "notes", ()))
     counted = in_order(job, "count", tasks(job, Selection()), available_threads())
     rows = [row for piece in counted for row in piece]
     counts = Counter(label for label, _ in rows if label is not None)
@@ -65,7 +68,7 @@ def look(data: Path) -> tuple[Plan, Kind]:
         looks = text_lengths(job)
     splits = Counter(split for _, split in rows if split)
     origin = data.resolve() if data.is_dir() else Path(values["path"])
-    return Plan(origin, values, len(rows), counts, splits, job.cleaner.settled, looks, config), kind
+    return Plan(origin, values, len(rows), counts, splits, job.cleaner.settled, looks, config, notes), kind
 
 
 def evenly(every: list[Task]) -> list[Task]:

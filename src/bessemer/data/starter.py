@@ -6,7 +6,7 @@ import json
 import math
 import string
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Plan:
     settled: dict[str, Any]
     looks: list[Any]
     config: DataConfig  # the settings that the look was made with
+    notes: list[str] = field(default_factory=list)  # what was decided about the files, in words
 
     @property
     def name(self) -> str:

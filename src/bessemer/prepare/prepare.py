@@ -33,7 +33,14 @@ from bessemer.prepare.numbers import check_numbers, describe_numbers, distinct_n
 from bessemer.prepare.review import review_labels
 from bessemer.prepare.source import open_source
 from bessemer.prepare.splits import choose_splits
-from bessemer.prepare.staging import NO_LABEL, Staged, tell_repeats_apart
+from bessemer.prepare.staging import (
+    FEW_FILES,
+    NO_LABEL,
+    Staged,
+    few_files,
+    tell_parts_apart,
+    tell_repeats_apart,
+)
 from bessemer.runtime import SILENT, Progress, available_threads
 
 MAX_CLASSES = 10_000
@@ -81,6 +88,10 @@ def prepare(
     staged = ingest(job, staging, SPLITS, lambda: tasks(job, selection), workers, progress, selection.total)
     check_numbers(config, job.numbers, staged)
     check_quarantined(config, staged)
+    notes = [note for source in job.sources for note in getattr(source, "notes", ())]
+    if any(one.unit != "file" for one in config.sources) and few_files(staged):
+        tell_parts_apart(staged)
+        notes.append(FEW_FILES)
     if kind.whole_rows and kind.repeats(len(staged), len(np.unique(staged.ids))):
         tell_repeats_apart(staged)
     give_back()
@@ -90,7 +101,7 @@ def prepare(
     )
     give_back()
     about |= (finish or kind.finish)(config, job.cleaner.settled, chosen, out)
-    about |= {"told": kind.told(about), "noun": kind.noun, "drawn": kind.drawn}
+    about |= {"told": kind.told(about), "noun": kind.noun, "drawn": kind.drawn, "notes": notes}
     give_back()
     if labelled and not numbers:
         about |= review_labels(config, about, chosen, labels, seed, out)
@@ -234,7 +245,8 @@ def check_splits(classes: list[str], labels: NDArray[np.int32], fates: Fates, sp
     """Every class that is tested must be trained, and every split must hold something."""
     for index, name in enumerate(SPLITS):
         if not (split == index).any():
-            raise DataError(f"no sample is left for the {name} split", "add data, or change data.split")
+            remedy = "add data, or change data.split; parts of one file count as one"
+            raise DataError(f"no sample is left for the {name} split", remedy)
     kept = labels[fates.kept]
     lost = sorted(set(labels[labels != NO_LABEL].tolist()) - set(kept.tolist()))
     if lost:

@@ -31,6 +31,7 @@ def data_section(report: dict[str, Any]) -> dict[str, Any]:
         "sources": [_source(one) for one in data.get("sources") or []],
         "tokens": _tokens(data.get("tokens") or {}),
         "quarantined": _quarantined(data),
+        "notes": [str(note) for note in data.get("notes") or []],
         "repairs": _commonest(data.get("repairs")),
         "ignored": _commonest(data.get("ignored")),
         "nearest": _batches([_pair(one) for one in _first(data.get("nearest"))]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from bessemer.data.files.encoding import encoding_of
@@ -9,7 +11,7 @@ from bessemer.data.files.encoding import encoding_of
 # Encodings by which Windows and older systems wrote a language, and sentences in it.
 SENTENCES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "German": (
-        ("cp1252",),
+        ("cp1252", "cp850", "mac_roman"),
         (
             "Die Länge beträgt fünf Meter, die Größe steht auf dem Schild.",
             "Können Sie mir bitte sagen, wo der nächste Bahnhof ist?",
@@ -66,7 +68,14 @@ SENTENCES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "Dutch": (
         ("cp1252",),
-        ("De coördinatie van de financiële reünie is geïnspireerd.", "Eén café in België is drieëntwintig jaar oud."),
+        (
+            "De coördinatie van de financiële reünie is geïnspireerd.",
+            "Eén café in België is drieëntwintig jaar oud.",
+        ),
+    ),
+    "English of a Macintosh": (
+        ("mac_roman",),
+        ("It’s late, and we don’t care. That’s how it is.",),
     ),
     "English": (
         ("cp1252",),
@@ -78,7 +87,7 @@ SENTENCES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
     "Polish": (
-        ("cp1250", "iso8859_2"),
+        ("cp1250", "iso8859_2", "cp852"),
         (
             "Zażółć gęślą jaźń; książka leży na półce już od miesiąca.",
             "Proszę powiedzieć, gdzie są pieniądze, które wysłałem?",
@@ -194,7 +203,9 @@ def test_a_single_sentence(language: str, encoding: str, sentence: str) -> None:
     assert read_as(sentence.encode(encoding)) == sentence
 
 
-@pytest.mark.parametrize(("language", "encoding"), [(one, name) for one, (names, _) in SENTENCES.items() for name in names])
+@pytest.mark.parametrize(
+    ("language", "encoding"), [(one, name) for one, (names, _) in SENTENCES.items() for name in names]
+)
 def test_all_sentences_in_a_long_text_and_in_quoted_cells(language: str, encoding: str) -> None:
     text = "\n".join(f'"{number}","{one}"' for number, one in enumerate(SENTENCES[language][1] * 30))
     assert read_as(text.encode(encoding)) == text
@@ -203,11 +214,14 @@ def test_all_sentences_in_a_long_text_and_in_quoted_cells(language: str, encodin
 
 # A letter or a sign that stands alone in a text that is ASCII otherwise: as people of Western Europe write it.
 ODD = (
-    ["£20", "€5", "5 €", "it’s", "don’t", "“yes”", "café", "naïve", "Länge", "Straße", "señor", "façade", "año", "São"]
-    + ["José", "Müller", "Zoë", "20°C", "±5", "½ cup", "5 µm", "© 2020", "®", "™", "§ 5", "one – two", "one — two"]
-    + ["wait…", "• item", "À la carte", "Übung", "Øst", "på", "få", "Château", "où", "très", "Noël", "cœur", "10×20"]
-    + ["«oui»", "¿Qué?", "¡No!", "n° 5", "2²", "piñata", "crème", "Ångström", "é", "Größe", "für", "à", "ll’été"]
-    + ["Málaga", "Córdoba", "Perú", "aún", "más", "então", "avô", "você", "così", "più", "perché", "ÜBER", "ÉTÉ"]
+    """
+£20|€5|5 €|it’s|don’t|“yes”|café|naïve|Länge|Straße|señor|façade|año|São|José|Müller|Zoë|20°C|±5|½ cup|5 µm|© 2020
+®|™|§ 5|one – two|one — two|wait…|• item|À la carte|Übung|Øst|på|få|Château|où|très|Noël|cœur|10×20|«oui»|¿Qué?
+¡No!|n° 5|2²|piñata|crème|Ångström|é|Größe|für|à|ll’été|Málaga|Córdoba|Perú|aún|más|então|avô|você|così|più|perché
+ÜBER|ÉTÉ
+""".strip()
+    .replace("\n", "|")
+    .split("|")
 )
 
 
@@ -215,3 +229,29 @@ ODD = (
 def test_a_single_odd_byte(odd: str) -> None:
     for text in (odd, f"We had {odd} there", f"text,label\n{ENGLISH}{odd},a\n"):
         assert read_as(text.encode("cp1252")) == text
+
+
+@pytest.mark.parametrize(
+    ("head", "text", "encoding"),
+    [
+        ('<meta charset="iso-8859-2">', "Zażółć", "iso8859-2"),
+        ("<?xml version='1.0' encoding='windows-1251'?>", "Да", "cp1251"),
+        ("# -*- coding: latin-1 -*-", "Ångström “x”", "cp1252"),
+        ("Content-Type: text/plain; charset=Shift_JIS", "東京", "cp932"),
+    ],
+)
+def test_a_declared_encoding_counts_first(head: str, text: str, encoding: str) -> None:
+    raw = f"{head}\n{text}\n".encode(encoding)
+    assert encoding_of(raw) == encoding
+
+
+def test_what_declares_another_encoding_than_it_is_in_is_told_by_its_letters() -> None:
+    raw = b'<meta charset="utf-8">' + "Die Länge beträgt fünf Meter".encode("cp1252")
+    assert encoding_of(raw) == "cp1252"
+    assert encoding_of(b"charset=nonsense " + "Größe".encode("cp1252")) == "cp1252"
+
+
+def test_what_fits_nothing_has_no_encoding_unless_it_is_little() -> None:
+    noise = random.Random(0)
+    assert encoding_of(bytes(noise.randrange(128, 256) for _ in range(600))) is None
+    assert encoding_of(b"plain words " * 30 + b"\x81\x8d\x90") == "cp1252"

@@ -30,7 +30,7 @@ END = "\ue000end of file\ue000"  # fed after the last line: a quote that never c
 SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 LEAST_ROWS, REGULAR = 5, 0.95  # lines, and share of them with equally many cells, of what may be a table
 TOLD = {
-    ESCAPED: r'\" is read as a quote inside of a cell',
+    ESCAPED: r"\" is read as a quote inside of a cell",
     PLAIN: "quotes are characters like any other: read as marks of cells they break rows",
 }
 PieceTask = tuple[int, int, int]  # byte of its first row, rows before it, rows in it
@@ -166,7 +166,7 @@ def open_delimited(path: Path, wanted: Sequence[str] = ()) -> DelimitedTable:
         separator = said or sniff_separator(head, usual)
         quoting = sniff_quoting([head, *_where_quotes_are(file, form, start, head)], separator)
         feed = Feed(file, start, form)
-        found = []
+        found: list[tuple[list[str], int, int]] = []
         while len(found) < LOOKED_AT and (row := feed.next_row(separator, quoting)) is not None:
             if isinstance(row, Rejected) and not found:
                 problem = f"{path}: {row.reason} in its first row"
@@ -201,7 +201,9 @@ def _table(
         lines = "line stands" if above == 1 else "lines stand"
         notes.insert(0, f"{above} {lines} above the table and {'is' if above == 1 else 'are'} passed over")
     if not named:
-        notes.insert(0, "its first row seems to be data, not a header: its columns are called column 1, column 2, ...")
+        notes.insert(
+            0, "its first row seems to be data, not a header: its columns are called column 1, column 2, ..."
+        )
         return DelimitedTable(path, form, separator, quoting, without, begin, notes=tuple(notes))
     given = [name.strip() for name in first]
     if unnamed := [name for name in with_names if name not in given and f"# {name}" not in given]:
@@ -220,7 +222,8 @@ def _after_sep_line(file: BinaryIO, form: TextForm) -> tuple[int, str]:
 def _lines_at(file: BinaryIO, form: TextForm, start: int) -> list[str]:
     """The first lines from a place on, as many as are looked at."""
     file.seek(start)
-    lines, size = [], 0
+    lines: list[str] = []
+    size = 0
     for line, length in islice(read_lines(file, form), 2 * LOOKED_AT):
         size += length
         if size > SAMPLE and lines:

@@ -1,8 +1,8 @@
 """Which old encoding a text is in, decided by the letters that come out.
 
 Statistics of bytes need long texts: on single sentences charset-normalizer takes French for cp1250 and Greek for
-cp1251, and one pound sign in an English table for Polish. Here every common encoding is tried, and what it gives is
-compared with the letters of the languages that were written in it, and with where marks may stand. Windows'
+cp1251, and one pound sign in an English table for Polish. Here every common encoding is tried, and what it gives
+is compared with the letters of the languages that were written in it, and with where marks may stand. Windows'
 Western European code page comes first where others fit no better.
 """
 
@@ -57,6 +57,7 @@ _BALTIC = ("ąčęėįšųūž", "āčēģīķļņšūž", "äõöüšž")
 _TURKISH = ("çğıöşüİâ",)
 _MARKS = frozenset("“”‘’„‚–—…•«»°§©®€£™´·×±²³½¼¾¹µ¶¢¥†‡‰ \xa0\xad¿¡")
 _INSIDE = r"(?<=[^\W\d_])[“”„‚…•«»°§©®€£™´×±²³½¼¾¹µ¶¢¥†‡‰¿¡–—‘](?=[^\W\d_])"
+_CAPITAL_INSIDE = r"(?<=[a-zß-öø-ÿ])[À-ÖØ-ÞĄĆĘŁŃŚŹŻŐŰČĎĚŇŘŠŤŮŽĂŞŢĽĹĖĮŲŪĀĒĢĪĶĻŅİ]"
 # By frequency: a wrong code page gives letters of the right script in the wrong numbers.
 _RUSSIAN = "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэіїєўґфъё"
 _GREEK = "αοιετσνηυρπκμλςωίγόάχδέύθφήώβξζψϊΐϋΰ"
@@ -86,7 +87,7 @@ def _letters(*sets: str, final: str = "") -> Score:
             best = max(best, float(len(ends.findall(text))))
         if len(strange) < SHORTEST_RUN * len(re.findall(r"[^\x00-\x7f]+", text)):
             best = max(best, MIXED * sum(c in every for c in letters))
-        capitals = len(re.findall(r"[^\W\d_A-Z](?<=[^\W\d_])(?=[^\x00-\x7f])[^\W\d_](?<=[À-ÖØ-ÞĄĆĘŁŃŚŹŻ])", text))
+        capitals = len(re.findall(_CAPITAL_INSIDE, text))
         return (best + len(strange) - len(letters) - 2 * inside - capitals) / max(1, len(strange))
 
     return score
@@ -151,6 +152,7 @@ CANDIDATES: dict[str, Score] = {
     "big5": _wide("big5", 0xA4, 0xC6, _PUNCTUATION),
     "mac_roman": _letters(*_WESTERN, final=_FINAL),
     "cp850": _letters(*_WESTERN, final=_FINAL),
+    "cp852": _letters(*_CENTRAL),
 }
 _JAPANESE = re.compile(r"[぀-ヿ]")
 
@@ -191,8 +193,8 @@ def sample_of(raw: bytes) -> bytes:
 def encoding_of(raw: bytes) -> str | None:
     """The likeliest encoding of bytes that are not UTF-8, by Python's name; None where nothing fits.
 
-    What the text declares (`charset=...`, `encoding="..."`) counts before what its letters say, where it can be read
-    so. Odd bytes among much ASCII that fit nothing are taken for Windows' Western European code page.
+    What the text declares (`charset=...`, `encoding="..."`) counts before what its letters say, where it can be
+    read so. Odd bytes among much ASCII that fit nothing are taken for Windows' Western European code page.
     """
     declared = _declared(raw)
     if declared is not None:
@@ -234,7 +236,7 @@ def wide_without_mark(raw: bytes) -> str | None:
 
 
 def is_mostly_utf8(raw: bytes) -> bool:
-    """Whether bytes that are wrong in UTF-8 are few beside characters that are right in it, or lines beside lines."""
+    """Whether what is wrong in UTF-8 is little beside what is right in it: characters, or whole lines."""
     sample = sample_of(raw).decode("utf-8", "surrogateescape")
     wrong = len(re.findall("[\udc80-\udcff]", sample))
     right = len(re.findall("[^\x00-\x7f\udc80-\udcff]", sample))

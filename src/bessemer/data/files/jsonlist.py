@@ -67,7 +67,7 @@ class JsonListTable:
 
 def elements(file: BinaryIO, start: int) -> Iterator[tuple[bytes, int]]:
     """(bytes of an element, byte after it) of the list that a file is in at `start`; those over LARGEST as b""."""
-    depth, begin, filled = 0, start, False
+    depth, begin = 0, start
     for token, at in tokens(file, start):
         if token in b"[{":
             depth += 1
@@ -156,7 +156,7 @@ def _find_rows(path: Path, form: TextForm) -> tuple[int, str]:
 
 
 def _lists(file: BinaryIO, start: int) -> Iterator[tuple[int, str, int]]:
-    """(bytes, keys that lead there, byte after its bracket) of each list of objects that stands in no other list."""
+    """(bytes, keys that lead there, byte after its bracket) of each list of objects that is in no other list."""
     open_ones: list[tuple[bytes, str, int]] = []
     of_objects, text, last = set(), b"", b""
     key = ""

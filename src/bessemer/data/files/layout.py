@@ -1,4 +1,4 @@
-"""What the first rows of a delimited file say of it: separator, quoting, whether the first row names the columns."""
+"""What the first rows of a delimited file say of it: separator, quoting, whether the first names the columns."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from bessemer.data.files.lines import LIMIT
 
@@ -21,8 +22,35 @@ NUMBER = re.compile(r"[-+]?[$€£]?\s?\d[\d.,' \xa0]*(e[-+]?\d+)?\s?[%€$£]?"
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d.*)?")
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none", "-", "."}
 NAMES = {
-    *("id", "label", "labels", "text", "class", "category", "target", "topic", "sentiment", "title", "body", "name"),
-    *("date", "image", "path", "file", "filename", "audio", "split", "y", "x", "value", "score", "rating", "message"),
+    *(
+        "id",
+        "label",
+        "labels",
+        "text",
+        "class",
+        "category",
+        "target",
+        "topic",
+        "sentiment",
+        "title",
+        "body",
+        "name",
+    ),
+    *(
+        "date",
+        "image",
+        "path",
+        "file",
+        "filename",
+        "audio",
+        "split",
+        "y",
+        "x",
+        "value",
+        "score",
+        "rating",
+        "message",
+    ),
 }
 _PAIRS = re.compile(r"\\(.?)", re.DOTALL)
 
@@ -58,13 +86,13 @@ def sniff_separator(lines: Sequence[str], usual: str) -> str:
         width, most = Counter(widths).most_common(1)[0] if widths else (0, 0)
         return most / len(widths) if width > 1 else 0.0
 
-    def best(quoting: str) -> tuple[float, bool, str]:
-        return max((share(one, quoting), one == usual, one) for one in SEPARATORS)
+    def best(quoting: str) -> tuple[float, bool, bool, str]:  # tabs stand in no text by chance
+        return max((share(one, quoting), one == "\t", one == usual, one) for one in SEPARATORS)
 
     found = best(QUOTED)
     if found[0] < 0.9 and any('"' in line for line in lines):  # quotes may be no quotes
         found = max(found, best(PLAIN))
-    return found[2] if found[0] else usual
+    return found[3] if found[0] else usual
 
 
 def sniff_quoting(samples: Sequence[Sequence[str]], separator: str) -> str:
@@ -144,7 +172,7 @@ def _names_follow(rows: Sequence[Sequence[str]], width: int) -> bool:
 
 
 def header_signs(first: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """Above 0 where the first row names the columns, below 0 where it is data like the others, 0 where none can tell.
+    """Above 0 where the first row names the columns, below 0 where it is data like the others, 0 where unsure.
 
     Names are words above numbers, or words that tables are known by. Data are numbers above numbers, a class that
     comes again below, a sentence above sentences.
@@ -186,7 +214,7 @@ def _counts_columns(first: Sequence[str]) -> bool:
     words = len(first) - len(numbers)
     if numbers == list(range(len(numbers))) and len(numbers) >= 2 and words <= 1:
         return True
-    steps = {after - before for before, after in zip(numbers, numbers[1:], strict=False)}
+    steps = {after - before for before, after in pairwise(numbers)}
     years = all(1800 <= number <= 2200 for number in numbers)
     return len(numbers) >= 3 and len(steps) == 1 and min(steps) > 0 and (years or words <= 1)
 

@@ -97,7 +97,9 @@ def _encoding_around(path: Path, sample: bytes) -> str:
         return WESTERN
     if encoding is None:
         problem = f"{path}: neither in UTF-8 nor in an encoding whose letters make sense"
-        raise DataError(problem, f"save it as UTF-8: iconv -f ITS-ENCODING -t UTF-8 {path.name} > utf8-{path.name}")
+        raise DataError(
+            problem, f"save it as UTF-8: iconv -f ITS-ENCODING -t UTF-8 {path.name} > utf8-{path.name}"
+        )
     return encoding
 
 

@@ -13,7 +13,7 @@ def leaves(row: Mapping[str, Any], above: str = "", depth: int = 1) -> Iterator[
     """Names of the cells of a row, those of objects as `object.cell`."""
     for key, value in row.items():
         name = f"{above}{key}"
-        inside = isinstance(value, Mapping) and value and not FILE >= set(value)
+        inside = isinstance(value, Mapping) and value and not set(value) <= FILE
         if inside and depth < DEEPEST:
             yield from leaves(value, f"{name}.", depth + 1)
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import bz2
+import errno
 import gzip
 import lzma
 import shutil
@@ -15,11 +16,11 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from bessemer.errors import DataError
 
@@ -56,12 +57,13 @@ def members(path: Path) -> list[str]:
         else:
             with tarfile.open(path) as tar:
                 names = [info.name for info in tar if info.isfile()]
-    return [name for name in names if not _is_about(name)]
+    return [name for name in names if not is_about(name)]
 
 
-def _is_about(name: str) -> bool:
+def is_about(name: str) -> bool:
+    """Whether a file is about others, as a README or a license is, or hidden."""
     parts = PurePosixPath(name.replace("\\", "/"))
-    hidden = any(part.startswith(".") and part != "." or part == "__MACOSX" for part in parts.parts)
+    hidden = any((part.startswith(".") and part != ".") or part == "__MACOSX" for part in parts.parts)
     return hidden or parts.suffix.lower() in ABOUT_SUFFIXES or parts.stem.lower() in ABOUT
 
 
@@ -114,7 +116,7 @@ def _opened(path: Path, member: str) -> Iterator[Any]:
         with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, "zstd") as stream:
             yield stream
     else:
-        openers: dict[str, Callable[..., IO[bytes]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+        openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
         with openers[suffix](path, "rb") as file:
             yield file
 
@@ -124,7 +126,10 @@ def _damage_told(path: Path) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        problem = f"{path}: cannot be unpacked ({error or 'it ends too early'})"
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        problem = (
+            f"{path}: {'no room to unpack it' if full else 'damaged archive'} ({error or 'it ends too early'})"
+        )
         remedy = f"make or download it again, or unpack it by hand where there is room: {_by_hand(path)}"
         raise DataError(problem, remedy) from error
 

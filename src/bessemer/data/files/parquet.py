@@ -77,7 +77,9 @@ def _leaves(field: Any, above: str = "") -> Iterator[str]:
     import pyarrow as pa
 
     name = f"{above}{field.name}"
-    inside = [field.type.field(at) for at in range(field.type.num_fields)] if pa.types.is_struct(field.type) else []
+    inside = (
+        [field.type.field(at) for at in range(field.type.num_fields)] if pa.types.is_struct(field.type) else []
+    )
     if not inside or {one.name for one in inside} <= FILE:
         yield name
         return

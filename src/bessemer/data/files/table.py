@@ -48,7 +48,9 @@ class PackedTable:
     @property
     def notes(self) -> tuple[str, ...]:
         """Those of the table inside, and its name in an archive."""
-        inside = () if self.path.name.startswith(self.inner.path.name) else (f"its rows are in {self.inner.path.name}",)
+        inside = (
+            () if self.path.name.startswith(self.inner.path.name) else (f"its rows are in {self.inner.path.name}",)
+        )
         return (*inside, *self.inner.notes)
 
     def tasks(self, rows: int, size: int) -> Iterator[Any]:
@@ -100,7 +102,9 @@ def is_table(path: Path) -> bool:
         return False
     inside = members(path)
     if len(inside) > 1 and all(is_table_name(name) for name in inside):
-        remedy = f"unpack it into a folder and give that folder, or the one table: unzip {path.name} -d {path.stem}"
+        remedy = (
+            f"unpack it into a folder and give that folder, or the one table: unzip {path.name} -d {path.stem}"
+        )
         shown = ", ".join(inside[:4]) + (", ..." if len(inside) > 4 else "")
         raise DataError(f"{path}: {len(inside)} tables are packed in it ({shown})", remedy)
     if is_table_name(path.name) or (len(inside) == 1 and is_table_name(inside[0])):

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import SourceConfig, folder_sources
+from bessemer.data.files.packed import is_about
 from bessemer.data.files.pointer import GET, is_pointer, refuse_pointer
 from bessemer.data.files.table import is_table, is_table_name
 from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.record import Rejected
+from bessemer.data.text.decode import decode
 from bessemer.errors import DataError
 from bessemer.prepare.source.archive import Member, is_zip, list_members, read_member, read_tar, stream_members
 from bessemer.prepare.source.arrays import idx_files
@@ -31,6 +33,10 @@ from bessemer.prepare.source.guess import MEDIA, WRITTEN, guess_dataset, guess_t
 
 MAX_FILES = 20_000  # that are counted
 SEVERAL = 3  # samples of a class
+MOST_FILES, FEW_FILES = 100, 2  # files, and of a folder, that may hold many samples each
+SEVERAL_FILES = 50  # that are looked into for pointers
+LEAST_LINES = 20  # of a file whose lines are samples
+HEAD = 2**18  # bytes of a file that are looked at
 MAX_SNIFFED = 200  # members of an archive that are unpacked for a look
 KNOWN = (
     "give a folder per class (images, texts or recordings; a zip or tar file of it too), a table "
@@ -58,6 +64,7 @@ def _detect_folder(root: Path) -> dict[str, Any]:
         return {"source": "idx", "path": str(root)}
     if is_dataset(root):
         return {"source": "dataset", "path": str(root), **guess_dataset(root)}
+    _refuse_pointers(root)
     kinds = _kinds_below(root)
     if (table := _table_of(root, kinds)) is not None:
         return table
@@ -96,9 +103,61 @@ def _class_folders(path: Path, kinds: Counter[str]) -> dict[str, Any]:
     if not counts[modality]:
         found = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()) if count) or "no files"
         raise DataError(f"{path}: no images, texts or recordings in it (found: {found})", KNOWN)
-    values = {"source": sources[modality], "path": str(path)}
+    values: dict[str, Any] = {"source": sources[modality], "path": str(path)}
+    if modality == WRITTEN and path.is_dir() and (unit := _unit_of(path)):
+        return values | {"unit": unit}
     open_folder(SourceConfig.model_validate(values))
     return values
+
+
+def _unit_of(root: Path) -> str:
+    """What is a sample where classes are one file or two, each: `line`, `piece` of prose; else ""."""
+    files = [path for path in islice(_files(root), MAX_FILES) if not is_about(path.name)]
+    folders = Counter(path.parent for path in files)
+    if not 2 <= len(files) <= MOST_FILES or (max(folders.values()) > FEW_FILES and len(folders) > 1):
+        return ""
+    heads = [head for path in files if (head := _text_of(path))]
+    lines = [[line for line in head.splitlines() if line.strip()] for head in heads]
+    numbered = sum(any(letter.isdigit() for letter in path.stem) for path in files)
+    if len(folders) == 1 and 2 * numbered > len(files):
+        return ""  # numbered files in one folder are documents without a class
+    if len(heads) < len(files) or min(map(len, lines)) < LEAST_LINES:
+        return ""
+    unit = "piece" if sum(map(_is_wrapped, lines)) > len(lines) / 2 else "line"
+    try:
+        open_folder(SourceConfig.model_validate({"source": "text_folder", "path": str(root), "unit": unit}))
+    except DataError:
+        return ""
+    return unit
+
+
+def _text_of(path: Path) -> str:
+    """The head of a file as text, "" where it is none."""
+    try:
+        with path.open("rb") as file:
+            return decode(file.read(HEAD))[0]
+    except (OSError, Rejected):
+        return ""
+
+
+def _is_wrapped(lines: list[str]) -> bool:
+    """Whether lines are prose broken at a width: most are nearly as long as the longest, and end anywhere."""
+    lengths = sorted(map(len, lines))
+    usual = lengths[9 * len(lengths) // 10]
+    full = sum(length > 0.75 * usual for length in lengths)
+    ends = sum(line.rstrip().endswith((".", "!", "?", '"', "”", ":")) for line in lines)
+    return 2 * full > len(lines) > 3 * ends and usual > 40
+
+
+def _refuse_pointers(root: Path) -> None:
+    """Refuse a folder in which most files are pointers of Git LFS."""
+    looked = list(islice((path for path in _files(root) if not is_about(path.name)), SEVERAL_FILES))
+    pointers = [path for path in looked if is_pointer(path)]
+    if 2 * len(pointers) > len(looked):
+        problem = (
+            f"{root}: its files are pointers of Git LFS, not the files themselves (such as {pointers[0].name})"
+        )
+        raise DataError(problem, GET)
 
 
 def _has_several(path: Path, named: str) -> bool:
