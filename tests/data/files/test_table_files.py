@@ -336,7 +336,7 @@ def test_lines_of_fasttext(tmp_path):
     lines = ["__label__good what a day", "__label__bad , no", "without", "__label__a __label__b both", ""]
     path = write(tmp_path / "train.txt", "\n".join(lines * 2))
     several, none = "several labels in one line", "no label: the line does not begin with __label__"
-    assert open_file(path).columns == ["label", "text"]
+    assert open_file(path).columns == ["label", "sentence"]
     assert rows(path) == [["good", "what a day"], ["bad", "no"], none, several] * 2
     assert "several labels" in refused(write(tmp_path / "m.txt", "__label__a __label__b x\n" * 5)).problem
 

@@ -21,11 +21,11 @@ _LABEL = re.compile(rf"\s*,?\s*{MARK}([^\s,]+)[\s,:]*")
 
 @dataclass(frozen=True)
 class FastTextTable:
-    """One file with the columns label and text."""
+    """One file with the columns label and sentence."""
 
     path: Path
     form: TextForm
-    columns: list[str] = field(default_factory=lambda: ["label", "text"])
+    columns: list[str] = field(default_factory=lambda: ["label", "sentence"])
     notes: tuple[str, ...] = (f"lines of fastText: the label is what follows {MARK}",)
 
     def tasks(self, rows: int, size: int) -> Iterator[PieceTask]:
@@ -33,7 +33,7 @@ class FastTextTable:
         return line_pieces(self.path, self.form, rows, size)
 
     def read(self, task: PieceTask, names: list[str]) -> Iterator[tuple[str, Mapping[str, Any] | Rejected]]:
-        """("line 17", label and text or why there are none) for each line of a piece that is not blank."""
+        """("line 17", label and sentence or why there are none) for each line of a piece that is not blank."""
         start, begin, count = task
         with self.path.open("rb") as file:
             file.seek(start)
@@ -53,7 +53,7 @@ class FastTextTable:
             return Rejected("no label: the line does not begin with __label__", kind=FILTERED)
         if len(labels) > 1:
             return Rejected("several labels in one line", ", ".join(labels)[:200], FILTERED)
-        row = Row(label=labels[0], text=text.strip())
+        row = Row(label=labels[0], sentence=text.strip())
         row.repairs = (repair,) if repair else ()
         return row
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bessemer.data.config import SourceConfig
+from bessemer.data.files.packed import is_about
 from bessemer.data.files.pointer import is_pointer, pointer_row
 from bessemer.data.kind import Kind
 from bessemer.data.kinds import find_kind
@@ -38,6 +39,8 @@ class Layout:
 
     def place(self, folders: Folders, name: str = "") -> tuple[str | None, str]:
         """(label, split) of a file of this name in these folders; the label is None where there is no class."""
+        if self.by_file and is_about(name):
+            return None, ""
         if self.by_file:
             folders = (*folders, PurePosixPath(name).suffix[1:] if self.by_suffix else PurePosixPath(name).stem)
         if folders[: len(self.prefix)] != self.prefix:
@@ -133,8 +136,9 @@ def open_folder(config: SourceConfig) -> Source:
     for entry in walk.entries(ignored):
         if entry.problem is None:
             filled[entry.folders] += 1
-            if len(names) <= MOST_FILES:
-                names.add((*entry.folders, entry.origin.split("/")[-1]))
+            name = entry.origin.split("/")[-1]
+            if len(names) <= MOST_FILES and not is_about(name):
+                names.add((*entry.folders, name))
         problem = problem or (f"{entry.origin}: {entry.problem.reason}" if entry.problem else "")
     if config.unit != "file" and (by_file := layout_of_files(names)) is not None:
         notes = (f"each file is a class, and each {config.unit} of it a sample",)
