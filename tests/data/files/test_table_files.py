@@ -202,13 +202,18 @@ def test_quotes_escaped_by_backslashes(tmp_path):
     lines += [r'"He said \"no, never\", then left",a', r'"\"Yes\"",b', r'"ends in \\",c', r'"a ""b"" \"c\"",d']
     path = write(tmp_path / "t.csv", "\n".join(lines))
     assert rows(path)[0] == [r"plain 0, C:\new\1", "x"]
-    assert [row[0] for row in rows(path)[30:]] == ['He said "no, never", then left', '"Yes"', "ends in \\", 'a "b" "c"']
+    assert [row[0] for row in rows(path)[30:]] == [
+        'He said "no, never", then left',
+        '"Yes"',
+        "ends in \\",
+        'a "b" "c"',
+    ]
     assert "inside of a cell" in notes(path)
     assert rows(path, step=3) == rows(path)
 
 
 def test_mixed_ends_of_line(tmp_path):
-    path = write(tmp_path / "t.csv", "text,label\r\none,a\rtwo,b\nthree,c\r\r\n\"fo\nur\",d\r")
+    path = write(tmp_path / "t.csv", 'text,label\r\none,a\rtwo,b\nthree,c\r\r\n"fo\nur",d\r')
     wanted = [["one", "a"], ["two", "b"], ["three", "c"], ["fo\nur", "d"]]
     assert rows(path) == rows(path, step=1) == wanted
 
@@ -300,7 +305,11 @@ def test_damage_in_a_json_list_costs_its_record(tmp_path):
 @pytest.mark.parametrize(
     ("value", "problem", "remedy"),
     [
-        ({"text": {"0": "a", "1": "b"}, "label": {"0": 1, "1": 2}}, "column by column", "pandas.read_json('t.json')"),
+        (
+            {"text": {"0": "a", "1": "b"}, "label": {"0": 1, "1": 2}},
+            "column by column",
+            "pandas.read_json('t.json')",
+        ),
         ({"text": ["a"], "label": [1]}, "column by column", "JSON Lines"),
         ([["a", 1], ["b", 2]], "list of lists", "csv.writer"),
         (["a", "b"], "without objects", "{"),

@@ -22,7 +22,20 @@ NUMBER = re.compile(r"[-+]?[$€£]?\s?\d[\d.,' \xa0]*(e[-+]?\d+)?\s?[%€$£]?"
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d.*)?")
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none", "-", "."}
 NAMES = {
-    *("id", "label", "labels", "class", "category", "target", "topic", "sentiment", "title", "body", "name", "date"),
+    *(
+        "id",
+        "label",
+        "labels",
+        "class",
+        "category",
+        "target",
+        "topic",
+        "sentiment",
+        "title",
+        "body",
+        "name",
+        "date",
+    ),
     *("path", "file", "filename", "split", "y", "x", "value", "score", "rating", "message", "content", "sentence"),
 }
 _PAIRS = re.compile(r"\\(.?)", re.DOTALL)
