@@ -22,21 +22,8 @@ NUMBER = re.compile(r"[-+]?[$€£]?\s?\d[\d.,' \xa0]*(e[-+]?\d+)?\s?[%€$£]?"
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d.*)?")
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none", "-", "."}
 NAMES = {
-    *(
-        "id",
-        "label",
-        "labels",
-        "class",
-        "category",
-        "target",
-        "topic",
-        "sentiment",
-        "title",
-        "body",
-        "name",
-        "date",
-    ),
-    *("path", "file", "filename", "split", "y", "x", "value", "score", "rating", "message", "content", "sentence"),
+    *("id", "label", "labels", "class", "category", "target", "topic", "sentiment", "title", "body", "name"),
+    *("date", "path", "file", "filename", "split", "y", "x", "value", "score", "rating", "message", "content"),
 }
 _PAIRS = re.compile(r"\\(.?)", re.DOTALL)
 
@@ -89,7 +76,8 @@ def sniff_quoting(samples: Sequence[Sequence[str]], separator: str) -> str:
     ).most_common(1)
     most = width[0][0] if width else 0
     bad = {QUOTED: sum(_misfits(sample, separator, QUOTED) for sample in samples)}
-    if any('\\"' in line for sample in samples for line in sample):
+    escapes = ('\\"', "\\" + separator)
+    if any(mark in line for sample in samples for line in sample for mark in escapes):
         bad[ESCAPED] = sum(_misfits(sample, separator, ESCAPED) for sample in samples)
     quoted_names = first.startswith('"') and first.rstrip("\r\n").endswith('"')
     if most > 1 and not quoted_names:

@@ -13,7 +13,7 @@ from typing import Any
 from bessemer.data.config import SourceConfig, folder_sources
 from bessemer.data.files.packed import is_about
 from bessemer.data.files.pointer import GET, is_pointer, refuse_pointer
-from bessemer.data.files.table import is_table, is_table_name
+from bessemer.data.files.table import SHEETS, is_table, is_table_name
 from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.record import Rejected
 from bessemer.data.text.decode import decode
@@ -56,7 +56,8 @@ def detect(path: Path) -> dict[str, Any]:
         return _class_folders(path, _kinds_inside(path))
     if path in idx_files(path.parent):
         return {"source": "idx", "path": str(path.parent)}
-    raise DataError(f"{path}: not a kind of file that is known", KNOWN)
+    sheet = "save its sheet as CSV in the program that wrote it; or " if suffix_of(path.name) in SHEETS else ""
+    raise DataError(f"{path}: not a kind of file that is known", sheet + KNOWN)
 
 
 def _detect_folder(root: Path) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def _detect_folder(root: Path) -> dict[str, Any]:
 
 def _table_of(root: Path, kinds: Counter[str]) -> dict[str, Any] | None:
     """The manifest that lists the folder's images or recordings, or the tables that the folder consists of."""
-    tables = sorted(path for path in root.iterdir() if _is_table(path))
+    tables = sorted(path for path in root.iterdir() if _is_table(path)) or _tables_inside(root)
     if any(kinds[name] for name in MEDIA):
         for path in tables:
             try:
@@ -84,11 +85,18 @@ def _table_of(root: Path, kinds: Counter[str]) -> dict[str, Any] | None:
                 return {"source": "table", "path": str(path), **found}
     elif tables or kinds["table"]:
         first = tables[0] if tables else next(path for path in _files(root) if _is_table(path))
-        if 2 * kinds["table"] < kinds.total():
+        if 2 * max(kinds["table"], len(tables)) < kinds.total():
             return None
-        whole = kinds["table"] > 1
+        whole = max(kinds["table"], len(tables)) > 1
         return {"source": "table", "path": str(root if whole else first), **guess_table(first)}
     return None
+
+
+def _tables_inside(root: Path) -> list[Path]:
+    """The files of a folder without others, where all of them are tables by what they hold; [] where not."""
+    inside = [path for path in sorted(root.iterdir()) if not is_skipped(path.name) and not is_about(path.name)]
+    few = 0 < len(inside) <= MOST_FILES and all(path.is_file() for path in inside)
+    return inside if few and all(is_table(path) for path in inside) else []
 
 
 def _class_folders(path: Path, kinds: Counter[str]) -> dict[str, Any]:

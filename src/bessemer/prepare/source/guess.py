@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,13 @@ def guess_table(path: Path) -> dict[str, Any]:
     """Kind and `data.columns` of one table; raises DataError where they cannot be told."""
     table = open_file(path)
     rows = (row for task in table.tasks(TEXT_ROWS, 2**22) for _, row in table.read(task, table.columns))
-    return guess_columns(path, rows, path.parent, class_names_of(table))
+    first = next(rows, None)
+    if first is None:
+        shown = ", ".join(table.columns[:20])
+        raise DataError(
+            f"{path}: names of columns ({shown}), and no row below them", "add rows, or give another file"
+        )
+    return guess_columns(path, chain([first], rows), path.parent, class_names_of(table))
 
 
 def guess_dataset(root: Path) -> dict[str, Any]:

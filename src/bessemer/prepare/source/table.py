@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import ColumnsConfig, SourceConfig
-from bessemer.data.files.table import TABLE_SUFFIXES, Table, class_names_of, is_table_name, notes_of, open_file
+from bessemer.data.files.packed import is_about
+from bessemer.data.files.table import (
+    TABLE_SUFFIXES,
+    Table,
+    class_names_of,
+    is_table,
+    is_table_name,
+    notes_of,
+    open_file,
+)
 from bessemer.data.kinds import find_kind
 from bessemer.data.record import Raw, Source
 from bessemer.errors import DataError
@@ -79,7 +88,7 @@ def open_table(config: SourceConfig) -> Source:
 
 def table_files(root: Path, ignored: dict[str, int]) -> list[Path]:
     """The tables below a folder, in order of names; other files are counted in `ignored` by suffix."""
-    found = []
+    found, others = [], []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not is_skipped(name)]
         for name in names:
@@ -89,7 +98,11 @@ def table_files(root: Path, ignored: dict[str, int]) -> list[Path]:
             if is_table_name(name):
                 found.append(path)
             else:
-                ignored[suffix_of(name)] = ignored.get(suffix_of(name), 0) + 1
+                others.append(path)
+    if not found:  # then they may be known by what they hold, as lists in JSON files are
+        found = [path for path in others if not is_about(path.name) and is_table(path)]
+    for path in set(others) - set(found):
+        ignored[suffix_of(path.name)] = ignored.get(suffix_of(path.name), 0) + 1
     return sorted(found)
 
 
