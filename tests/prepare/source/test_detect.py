@@ -223,7 +223,7 @@ def test_files_of_many_lines_hold_a_sample_in_each(tmp_path):
 
 
 def test_one_book_of_each_author_is_cut_into_pieces(tmp_path):
-    line = "it was the best of times, it was the worst of times, and we had all of it before us\n"
+    line = "it was the best of times. It was the worst of times, and we had all of it before us\n"
     add(tmp_path, (line * 400).encode(), "dickens/tale.txt", "melville/whale.txt")
     assert found(tmp_path)["unit"] == "piece"
 

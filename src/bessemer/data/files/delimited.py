@@ -30,7 +30,7 @@ END = "\ue000end of file\ue000"  # fed after the last line: a quote that never c
 SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 LEAST_ROWS, REGULAR = 5, 0.95  # lines, and share of them with equally many cells, of what may be a table
 TOLD = {
-    ESCAPED: r"\" is read as a quote inside of a cell",
+    ESCAPED: "a backslash makes the quote or separator after it a part of the cell",
     PLAIN: "quotes are characters like any other: read as marks of cells they break rows",
 }
 PieceTask = tuple[int, int, int]  # byte of its first row, rows before it, rows in it

@@ -97,7 +97,7 @@ def _unpack(path: Path, member: str, size: int, _time: int) -> Path:
         while block := packed.read(BLOCK):
             written += file.write(block)
             if written > max(SMALL, RATIO * size):
-                raise DataError(f"{path}: unpacks to more than {RATIO} times its size", _by_hand(path))
+                raise DataError(f"{path}: unpacks to more than {RATIO} times its size", by_hand(path))
     return out
 
 
@@ -130,10 +130,11 @@ def _damage_told(path: Path) -> Iterator[None]:
         problem = (
             f"{path}: {'no room to unpack it' if full else 'damaged archive'} ({error or 'it ends too early'})"
         )
-        remedy = f"make or download it again, or unpack it by hand where there is room: {_by_hand(path)}"
+        remedy = f"make or download it again, or unpack it by hand where there is room: {by_hand(path)}"
         raise DataError(problem, remedy) from error
 
 
-def _by_hand(path: Path) -> str:
+def by_hand(path: Path) -> str:
+    """The command that unpacks a file."""
     suffix = path.suffix.lower()
     return f"{ARCHIVES.get(suffix) or SINGLE.get(suffix, 'tar -xf')} {path.name}"

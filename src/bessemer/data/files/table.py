@@ -13,7 +13,7 @@ from bessemer.data.files.encoding import MARKS, wide_without_mark
 from bessemer.data.files.fasttext import MARK, open_fasttext
 from bessemer.data.files.jsonl import open_jsonl
 from bessemer.data.files.jsonlist import open_json
-from bessemer.data.files.packed import inner_name, members, unpacked
+from bessemer.data.files.packed import by_hand, inner_name, members, unpacked
 from bessemer.data.files.parquet import open_parquet
 from bessemer.data.files.pointer import refuse_pointer
 from bessemer.data.record import Rejected
@@ -102,9 +102,7 @@ def is_table(path: Path) -> bool:
         return False
     inside = members(path)
     if len(inside) > 1 and all(is_table_name(name) for name in inside):
-        remedy = (
-            f"unpack it into a folder and give that folder, or the one table: unzip {path.name} -d {path.stem}"
-        )
+        remedy = f"unpack it in an empty folder and give that folder, or the one table: {by_hand(path)}"
         shown = ", ".join(inside[:4]) + (", ..." if len(inside) > 4 else "")
         raise DataError(f"{path}: {len(inside)} tables are packed in it ({shown})", remedy)
     if is_table_name(path.name) or (len(inside) == 1 and is_table_name(inside[0])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,6 +17,7 @@ from bessemer.data.files.pointer import GET, is_pointer, refuse_pointer
 from bessemer.data.files.table import SHEETS, is_table, is_table_name
 from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.record import Rejected
+from bessemer.data.text.config import TextConfig
 from bessemer.data.text.decode import decode
 from bessemer.errors import DataError
 from bessemer.prepare.source.archive import Member, is_zip, list_members, read_member, read_tar, stream_members
@@ -35,12 +37,14 @@ MAX_FILES = 20_000  # that are counted
 SEVERAL = 3  # samples of a class
 MOST_FILES, FEW_FILES = 100, 2  # files, and of a folder, that may hold many samples each
 SEVERAL_FILES = 50  # that are looked into for pointers
+LEAST_PIECES = 20  # of a file of prose that is cut into samples
+SENTENCE_END = re.compile(r"[.!?][\"”’]?\s+[\"“‘]?[^\W\d_a-z]")
 LEAST_LINES = 20  # of a file whose lines are samples
 HEAD = 2**18  # bytes of a file that are looked at
 MAX_SNIFFED = 200  # members of an archive that are unpacked for a look
 KNOWN = (
     "give a folder per class (images, texts or recordings; a zip or tar file of it too), a table "
-    "(CSV, TSV, JSONL, Parquet), a folder of IDX files, or one that datasets' save_to_disk wrote"
+    "(CSV, TSV, JSON, JSONL, Parquet, also packed), a folder of IDX files, or one that datasets' save_to_disk wrote"
 )
 
 
@@ -131,7 +135,10 @@ def _unit_of(root: Path) -> str:
         return ""  # numbered files in one folder are documents without a class
     if len(heads) < len(files) or min(map(len, lines)) < LEAST_LINES:
         return ""
-    unit = "piece" if sum(map(_is_wrapped, lines)) > len(lines) / 2 else "line"
+    wrapped = sum(map(_is_wrapped, lines)) > len(lines) / 2
+    if wrapped and min(map(len, heads)) < LEAST_PIECES * TextConfig().piece_characters:
+        return ""
+    unit = "piece" if wrapped else "line"
     try:
         open_folder(SourceConfig.model_validate({"source": "text_folder", "path": str(root), "unit": unit}))
     except DataError:
@@ -149,12 +156,10 @@ def _text_of(path: Path) -> str:
 
 
 def _is_wrapped(lines: list[str]) -> bool:
-    """Whether lines are prose broken at a width: most are nearly as long as the longest, and end anywhere."""
-    lengths = sorted(map(len, lines))
-    usual = lengths[9 * len(lengths) // 10]
-    full = sum(length > 0.75 * usual for length in lengths)
+    """Whether lines are prose broken at a width: sentences end inside of lines, and few lines with one."""
+    inside = sum(SENTENCE_END.search(line.strip()) is not None for line in lines)
     ends = sum(line.rstrip().endswith((".", "!", "?", '"', "”", ":")) for line in lines)
-    return 2 * full > len(lines) > 3 * ends and usual > 40
+    return 10 * inside > len(lines) > 3 * ends
 
 
 def _refuse_pointers(root: Path) -> None:

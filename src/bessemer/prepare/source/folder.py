@@ -115,7 +115,8 @@ class FolderSource:
         elif not isinstance(value, Rejected) and is_pointer(value, entry.size):
             value = pointer_row()
         elif label is None and not isinstance(value, Rejected):
-            value = Rejected("no label: not in a class folder", kind=FILTERED)
+            where = "a file about the others" if self.layout.by_file else "not in a class folder"
+            value = Rejected(f"no label: {where}", kind=FILTERED)
         return Raw(entry.origin, "", label, split, value)
 
 
@@ -141,7 +142,7 @@ def open_folder(config: SourceConfig) -> Source:
                 names.add((*entry.folders, name))
         problem = problem or (f"{entry.origin}: {entry.problem.reason}" if entry.problem else "")
     if config.unit != "file" and (by_file := layout_of_files(names)) is not None:
-        notes = (f"each file is a class, and each {config.unit} of it a sample",)
+        notes: tuple[str, ...] = (f"each file is a class, and each {config.unit} of it a sample",)
         return FolderSource(walk, by_file, dict(sorted(ignored.items())), notes=notes)
     layout = find_layout(str(config.path), walk.kind, filled, ignored, problem)
     root = Path(walk.root, *layout.prefix)  # not there where the classes stand in an archive
