@@ -44,7 +44,7 @@ HEAD = 2**18  # bytes of a file that are looked at
 MAX_SNIFFED = 200  # members of an archive that are unpacked for a look
 KNOWN = (
     "give a folder per class (images, texts or recordings; a zip or tar file of it too), a table "
-    "(CSV, TSV, JSON, JSONL, Parquet, also packed), a folder of IDX files, or one that datasets' save_to_disk wrote"
+    "(CSV, TSV, JSON, JSONL, Parquet, also packed), a folder of IDX files, or what datasets' save_to_disk wrote"
 )
 
 
