@@ -178,6 +178,15 @@ def test_the_comment_on_top_tells_the_classes(tmp_path: Path) -> None:
     assert head[1] == "# The largest class is 'bee' with 13, the smallest 'ape' with 7."
 
 
+def test_how_the_files_were_read_is_printed_and_stands_in_the_recipe(tmp_path: Path) -> None:
+    lines = [f"{'xy'[i % 2]}\t{body(i, 20)}" for i in range(40)]
+    (tmp_path / "sms.tsv").write_text("\n".join(lines))
+    said = write_recipe(tmp_path / "sms.tsv", tmp_path / "r.yaml")
+    note = "sms.tsv: its first row seems to be data, not a header"
+    assert f"Note: {note}" in said
+    assert (tmp_path / "r.yaml").read_text().startswith(f"# {note}")
+
+
 @pytest.mark.parametrize(("channels", "flip"), [(1, "none"), (3, "horizontal")])
 def test_gray_images_are_not_mirrored(tmp_path: Path, channels: int, flip: str) -> None:
     data = folder(tmp_path / "x", ".png", lambda path, seed: write_image(path, seed, (20, 20, channels)))

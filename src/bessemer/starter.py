@@ -64,6 +64,7 @@ def look(data: Path, numbers: bool | None = None, label: str | None = None) -> t
     config = DataConfig(**values)
     kind = find_kind(config.modality)
     job = Job([open_source(config)], kind.cleaner(config))
+    notes += getattr(job.sources[0], "notes", ())
     counted = in_order(job, "count", tasks(job, Selection()), available_threads())
     rows = [row for piece in counted for row in piece]
     counts = merged(data, Counter(label for label, _ in rows if label is not None), values, notes)

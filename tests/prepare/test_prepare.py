@@ -22,6 +22,7 @@ from bessemer.errors import DataError
 from bessemer.prepare.accounts import read_quarantine
 from bessemer.prepare.prepare import prepare
 from bessemer.prepare.source import folder as folder_source
+from bessemer.prepare.staging import FEW_FILES
 
 SPLITS = ("train", "validation", "test")
 OFF = {"label_check": {"folds": 0}}  # it takes longer than all the rest
@@ -421,6 +422,38 @@ def test_parts_of_one_file_stay_in_one_split(tmp_path, out, unit, make_text, row
     assert len(splits) == 24
     assert all(len(found) == 1 for found in splits.values())
     assert Counter(min(found) for found in splits.values()) == {"train": 18, "validation": 2, "test": 4}
+
+
+SMALL = {"boilerplate": 0.0, "tokenizer": {"vocabulary": 300}}
+
+
+def test_lines_of_a_class_with_one_file_fall_into_all_splits_and_that_is_told(tmp_path, out, make_text):
+    for seed, label in enumerate("ab"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        lines = [make_text(100 * seed + i, 15) for i in range(60)]
+        (tmp_path / "set" / label / "all.txt").write_text("\n".join(lines) + "\n")
+    about = run(config(tmp_path / "set", "text_folder", unit="line", text=SMALL), out)
+    assert about["kept"] == 120
+    assert about["splits"] == {"train": 86, "validation": 10, "test": 24}
+    assert about["notes"] == ["each line of a file is a sample", FEW_FILES]
+
+
+def test_how_a_table_was_read_and_decoded_is_in_the_accounts(tmp_path, out, make_text):
+    lines = [f"{'xy'[i % 2]}\t{make_text(i, 12)} for £{i}" for i in range(40)]
+    (tmp_path / "t.tsv").write_bytes("\n".join(lines).encode("cp1252"))
+    columns = {"text": "column 2", "label": "column 1"}
+    about = run(DataConfig(source="table", path=str(tmp_path / "t.tsv"), columns=columns, text=SMALL), out)
+    assert (about["rows"], about["classes"]) == (40, ["x", "y"])
+    assert about["repairs"]["decoded from cp1252"] == 40
+    assert "first row seems to be data" in about["notes"][0]
+
+
+def test_pointers_of_git_lfs_are_set_aside(plain, out):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    for path in sorted((plain / "a").iterdir())[:2]:
+        path.write_text(pointer)
+    about = run(config(plain), out)
+    assert about["quarantined"] == {"a pointer of Git LFS, not the file itself": 2}
 
 
 def test_windows_of_one_recording_stay_in_one_split(tmp_path, out, make_sounds, rows_of):

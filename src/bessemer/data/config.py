@@ -145,7 +145,8 @@ class SourceConfig(Config):
         "digits", "idx", "image_folder", "text_folder", "audio_folder", "folder", "table", "dataset", "stdlib"
     ] = Field(
         description="digits, idx (MNIST's files), a folder per class (also inside a zip or tar file), "
-        "a table (CSV, TSV, JSONL, Parquet), a data set that Hugging Face datasets saved to disk, or stdlib, the "
+        "a table (CSV, TSV, JSON, JSONL, Parquet, lines of fastText; also packed), a data set that Hugging Face "
+        "datasets saved to disk, or stdlib, the "
         "source files of the running Python; for task: language, text_folder is any folder or file of text; "
         "folder holds files of data.kind"
     )

@@ -39,7 +39,7 @@ class Raw:
     `set.zip!cats/1.png`. `place` is "" for a whole file, else `row 17`, `line 3`, `paragraph 2`, counted
     from 1. `label` is None where the source has none. `split` is "", train, validation or test.
     `value` is a path on this machine, bytes of a file, text, pixels uint8 (H, W, C), the cells of a table's row by
-    their columns, or why there is none. `repairs` names what was mended in the label.
+    their columns, or why there is none. `repairs` names what was mended to read it, and in its label.
     """
 
     origin: str

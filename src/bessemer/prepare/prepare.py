@@ -34,7 +34,14 @@ from bessemer.prepare.review import review_labels
 from bessemer.prepare.source import open_source
 from bessemer.prepare.source.label import SEVERAL, alike, joined, one_spelling, told_alike
 from bessemer.prepare.splits import choose_splits
-from bessemer.prepare.staging import NO_LABEL, Staged, tell_repeats_apart
+from bessemer.prepare.staging import (
+    FEW_FILES,
+    NO_LABEL,
+    Staged,
+    few_files,
+    tell_parts_apart,
+    tell_repeats_apart,
+)
 from bessemer.runtime import SILENT, Progress, available_threads
 
 MAX_CLASSES = 10_000
@@ -81,8 +88,12 @@ def prepare(
     staging = out / "staging"
     staged = ingest(job, staging, SPLITS, lambda: tasks(job, selection), workers, progress, selection.total)
     check_numbers(config, job.numbers, staged)
-    notes = check_labels(config, staged, progress) if labelled and not numbers else []
+    notes = [note for source in job.sources for note in getattr(source, "notes", ())]
+    notes += check_labels(config, staged, progress) if labelled and not numbers else []
     check_quarantined(config, staged)
+    if any(one.unit != "file" for one in config.sources) and few_files(staged):
+        tell_parts_apart(staged)
+        notes.append(FEW_FILES)
     if kind.whole_rows and kind.repeats(len(staged), len(np.unique(staged.ids))):
         tell_repeats_apart(staged)
     give_back()

@@ -22,6 +22,11 @@ from bessemer.data.record import BROKEN
 from bessemer.draws import U64, mix
 
 NO_LABEL = -1
+LEAST_FILES = 3  # of a class: one for each split
+FEW_FILES = (
+    "a class has fewer files than there are splits: parts of one file stand in several splits, so a test sample "
+    "may be close to what was trained on"
+)
 UNSET = 255
 SHOWN_TOTAL = 256 << 20
 T = TypeVar("T", bound=np.generic)
@@ -142,6 +147,22 @@ def tell_repeats_apart(staged: Staged) -> None:
     ids = np.where((times > 0) & ~staged.rejected, mix(ids ^ mix(times)), ids)
     for name in ("ids", "groups"):
         COLUMNS[name].path(staged.folder).write_bytes(ids.tobytes())
+
+
+def few_files(staged: Staged) -> bool:
+    """Whether some class has parts enough for every split, in files too few for it."""
+    usable = np.flatnonzero(~staged.rejected)
+    labels, groups = staged.labels[usable], staged.groups[usable]
+    for label in np.unique(labels):
+        parts = groups[labels == label]
+        if len(np.unique(parts)) < LEAST_FILES <= len(parts) / 2:
+            return True
+    return False
+
+
+def tell_parts_apart(staged: Staged) -> None:
+    """Let each part of a file stand for itself, so that parts of one file fall into several splits; in place."""
+    COLUMNS["groups"].path(staged.folder).write_bytes(np.array(staged.ids).tobytes())
 
 
 COLUMNS = {name: column for name, column in vars(Staged).items() if isinstance(column, Column)}

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from bessemer.data.config import ColumnsConfig, DataConfig
 from bessemer.data.kind import Kind
 from bessemer.data.kinds import KINDS, sniff
+from bessemer.data.record import Rejected
 from bessemer.errors import DataError
 from bessemer.prepare.source import open_source
 from bessemer.prepare.source.common import KIND_OF_SUFFIX
@@ -168,12 +169,75 @@ def test_what_cannot_be_told_is_refused_with_what_was_found(tmp_path):
     add(tmp_path, b"\0\1\2", "a/x.bin", "a/y.mp4", "b/z")
     assert "found: 2 other, 1 unknown" in refused(tmp_path)
     assert "not a kind of file that is known" in refused(tmp_path / "b" / "z")
-    (tmp_path / "t.csv").write_text("1.5,some text,a\n2.5,more text,b\n")
-    assert "its first row seems to be data" in refused(tmp_path / "t.csv")
     (tmp_path / "u.csv").write_text("text\nonly words\n")
     assert "no column that could be the class" in refused(tmp_path / "u.csv")
     (tmp_path / "s.zip").write_bytes(b"PK no zip")
     assert "s.zip: damaged archive" in refused(tmp_path / "s.zip")
+
+
+def test_a_table_without_header_is_read_and_told(tmp_path):
+    body = "".join(f"{i}.5,a text of some words {i},{'xyx'[i % 3]}\n" for i in range(9))
+    (tmp_path / "t.csv").write_text(body)
+    values = found(tmp_path / "t.csv")
+    assert values["columns"] == {"text": "column 2", "label": "column 3"}
+    (note,) = open_source(DataConfig.model_validate(values)).notes
+    assert note.startswith("t.csv: its first row seems to be data, not a header")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.json", json.dumps([{"body": f"some words of text {i}", "label": "xy"[i % 2]} for i in range(20)])),
+        ("train.txt", "".join(f"__label__{'xy'[i % 2]} some words of text {i}\n" for i in range(20))),
+        ("SMSCollection", "".join(f"{'xy'[i % 2]}\tsome words of text {i}\n" for i in range(20))),
+    ],
+)
+def test_tables_are_told_by_what_they_hold(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    assert found(tmp_path / name)["source"] == "table"
+    assert found(tmp_path / name)["columns"].keys() == {"text", "label"}
+
+
+def test_a_table_alone_in_an_archive_is_a_table(tmp_path):
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        archive.writestr("set.csv", CSV)
+        archive.writestr("README.md", "x")
+    assert found(tmp_path / "s.zip")["columns"] == {"text": "headline", "label": "topic", "split": "part"}
+
+
+def test_files_of_many_lines_hold_a_sample_in_each(tmp_path):
+    lines = {name: "".join(f"{name} {i} is a sentence.\n" for i in range(30)) for name in ("good", "bad")}
+    for name, text in lines.items():
+        add(tmp_path / "folders", text.encode(), f"{name}/all.txt")
+        add(tmp_path / "files", text.encode(), f"{name}.txt")
+        add(tmp_path / "suffixes", text.encode(), f"polarity.{name}")
+        add(tmp_path / "splits", text.encode(), f"train/{name}.txt", f"test/{name}.txt")
+    add(tmp_path / "files", b"x", "README.md")
+    for layout in ("folders", "files", "suffixes", "splits"):
+        values = found(tmp_path / layout)
+        assert (values["source"], values["unit"]) == ("text_folder", "line")
+        source = open_source(DataConfig.model_validate(values))
+        rows = [raw for task in source.tasks() for raw in source.read(task)]
+        assert {raw.label for raw in rows if not isinstance(raw.value, Rejected)} == {"good", "bad"}
+        assert {raw.split for raw in rows} == ({"train", "test"} if layout == "splits" else {""})
+
+
+def test_one_book_of_each_author_is_cut_into_pieces(tmp_path):
+    line = "it was the best of times. It was the worst of times, and we had all of it before us\n"
+    add(tmp_path, (line * 400).encode(), "dickens/tale.txt", "melville/whale.txt")
+    assert found(tmp_path)["unit"] == "piece"
+
+
+def test_numbered_files_in_one_folder_are_no_classes(tmp_path):
+    add(tmp_path, b"some words\n" * 30, *(f"doc{i}.txt" for i in range(9)))
+    assert "no folders in it" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a/1.png", "a.csv", "a/1.txt"])
+def test_pointers_of_git_lfs_are_told(tmp_path, name):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    add(tmp_path, pointer, name, name.replace("a", "b"))
+    assert "pointers of Git LFS" in refused(tmp_path)
 
 
 def test_images_without_class_folders_are_refused(tmp_path):

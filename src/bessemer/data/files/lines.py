@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from bessemer.data.files.encoding import MARKS, WESTERN, encoding_of, is_mostly_utf8, wide_without_mark
+from bessemer.errors import DataError
 
 LIMIT = 4 * 2**20  # bytes of a line; longer ones are cut, and are no row
 BLOCK = 2**20
 SAMPLE = 256 * 2**10
-BOMS = [
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-]
+BEYOND = bytes(range(128, 256))
+MANY = 500  # bytes beyond ASCII that must fit no encoding before a table is refused for it
+ANY = b""  # stands for all three ends of line, in files that mix them
+MIXED = 0.05  # share of the ends of line that must be lone carriage returns: fewer may stand in cells
+_ENDS = re.compile(rb"\r\n?|\n")
+
+
+class Row(dict[str, Any]):
+    """Cells of one row by their columns, and what had to be mended to read them, such as "decoded from cp1252"."""
+
+    repairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -29,55 +37,89 @@ class TextForm:
     width: int  # bytes that a character takes at least
     start: int
 
-    def decode(self, raw: bytes) -> str:
-        """One line as text. A line that is not in the file's encoding is taken for Windows-1252."""
+    def decode(self, raw: bytes) -> tuple[str, str]:
+        """One line as text, and what was mended for it ("" where nothing was).
+
+        A line that is not in the file's encoding is taken for Windows-1252.
+        """
         try:
-            return raw.decode(self.encoding)
+            text, encoding = raw.decode(self.encoding), self.encoding
         except UnicodeDecodeError:
-            return raw.decode("cp1252", "replace")
+            text, encoding = raw.decode(WESTERN, "replace"), WESTERN
+        plain = encoding == "utf-8" or (self.width == 1 and raw.isascii())
+        return text, "" if plain else f"decoded from {encoding}"
 
 
 def text_form(path: Path) -> TextForm:
-    """Find out a file's encoding and its ends of line."""
+    """Find out a file's encoding and its ends of line; raises DataError where it is in none that is known."""
     with path.open("rb") as file:
         head = file.read(SAMPLE)
-    for mark, encoding in BOMS:
+    for mark, encoding in MARKS:
         if head.startswith(mark):
             return _with_newline(encoding, head, len(mark))
-    return _with_newline(find_encoding(path), head, 0)
+    return _with_newline(wide_without_mark(head) or find_encoding(path), head, 0)
 
 
 def _with_newline(encoding: str, head: bytes, start: int) -> TextForm:
     text = head[start:].decode(encoding, "ignore")
-    newline = ("\r" if "\r" in text and "\n" not in text else "\n").encode(encoding)
-    return TextForm(encoding, newline, len(newline), start)
+    feeds, lone = text.count("\n"), len(re.findall("\r(?!\n)", text))
+    width = len("\n".encode(encoding))
+    if lone and not feeds:
+        newline = "\r".encode(encoding)
+    elif lone > MIXED * (feeds + lone) and width == 1:
+        newline = ANY
+    else:
+        newline = "\n".encode(encoding)
+    return TextForm(encoding, newline, width, start)
 
 
 def find_encoding(path: Path) -> str:
-    """The encoding of a file without a mark: UTF-8 where most of it is, or else what charset-normalizer says."""
+    """The encoding of a file without a mark: UTF-8 where most of it is, else the one whose letters make sense.
+
+    Raises DataError where none does.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
         while block := file.read(BLOCK):
+            before = len(decoder.getstate()[0])  # the beginning of a character that the last block ended in
             try:
                 decoder.decode(block)
             except UnicodeDecodeError as error:
-                first = max(0, file.tell() - len(block) + error.start - SAMPLE // 4)
+                first = max(0, file.tell() - len(block) - before + error.start - SAMPLE // 4)
                 file.seek(first)
-                return _encoding_of(file.read(SAMPLE))
+                return _encoding_around(path, file.read(SAMPLE))
     return "utf-8"
 
 
-def _encoding_of(sample: bytes) -> str:
-    """The encoding of bytes that are not all UTF-8."""
-    from charset_normalizer import from_bytes
+def _encoding_around(path: Path, sample: bytes) -> str:
+    encoding = "utf-8" if is_mostly_utf8(sample) else encoding_of(sample)
+    if encoding is None and len(sample) - len(sample.translate(None, BEYOND)) < MANY:
+        return WESTERN
+    if encoding is None:
+        problem = f"{path}: neither in UTF-8 nor in an encoding whose letters make sense"
+        raise DataError(
+            problem, f"save it as UTF-8: iconv -f ITS-ENCODING -t UTF-8 {path.name} > utf8-{path.name}"
+        )
+    return encoding
 
-    text = sample.decode("utf-8", "surrogateescape")
-    bad = sum("\udc80" <= letter <= "\udcff" for letter in text)
-    good = sum(letter > "\x7f" for letter in text) - bad
-    if good >= bad:
-        return "utf-8"
-    best = from_bytes(sample).best()
-    return best.encoding if best is not None else "cp1252"
+
+def line_pieces(path: Path, form: TextForm, rows: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """(byte of its first line, lines before it, lines in it) of pieces of at most so many lines.
+
+    A piece has at most `size` bytes, where a line is not larger.
+    """
+    first = position = form.start
+    begin = count = 0
+    with path.open("rb") as file:
+        file.seek(first)
+        for _, length in read_lines(file, form):
+            position += length
+            count += 1
+            if count == rows or position - first >= size:
+                yield first, begin, count
+                first, begin, count = position, begin + count, 0
+    if count:
+        yield first, begin, count
 
 
 def read_lines(file: BinaryIO, form: TextForm) -> Iterator[tuple[bytes, int]]:
@@ -114,6 +156,10 @@ def _other_lines(file: BinaryIO, newline: bytes, width: int) -> Iterator[tuple[b
 
 def _find(data: bytes, newline: bytes, start: int, width: int) -> int:
     """Position after the next end of line, -1 where there is none."""
+    if newline == ANY:
+        end = _ENDS.search(data, start)
+        # A carriage return at the very end may be half of an end of line.
+        return -1 if end is None or (end.end() == len(data) and end.group() == b"\r") else end.end()
     found = data.find(newline, start)
     while found >= 0 and (found - start) % width:
         found = data.find(newline, found + 1)

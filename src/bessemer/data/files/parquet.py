@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bessemer.data.files.nested import FILE, pick
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
 
@@ -22,6 +23,7 @@ class ParquetTable:
     path: Path
     columns: list[str]
     class_names: dict[str, list[str]]
+    notes: tuple[str, ...] = ()
 
     def tasks(self, rows: int, size: int) -> Iterator[GroupTask]:
         """The row groups."""
@@ -47,15 +49,15 @@ class ParquetTable:
                 for batch in file.iter_batches(BATCH, row_groups=[group], columns=names, use_threads=False):
                     for row in as_rows(batch):
                         number += 1
-                        yield f"row {number}", row
+                        yield f"row {number}", {name: pick(row, name) for name in names}
         except (pa.ArrowException, OSError) as error:
             problem = Rejected("damaged table", str(error)[:200])
         for missing in range(number + 1, before + count + 1):
             yield f"row {missing}", problem
 
 
-def open_parquet(path: Path) -> ParquetTable:
-    """Read a file's schema; raises DataError where it is none."""
+def open_parquet(path: Path, wanted: Sequence[str] = ()) -> ParquetTable:
+    """Read a file's schema; raises DataError where it is none. Fields of structs are columns of their own."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -66,7 +68,23 @@ def open_parquet(path: Path) -> ParquetTable:
             f"{path}: not a Parquet file, or damaged ({error})", "make or download it again"
         ) from error
     features = stored_features(schema.metadata or {})
-    return ParquetTable(path, list(schema.names), class_names(features))
+    columns = [name for field in schema for name in _leaves(field)]
+    return ParquetTable(path, columns, class_names(features))
+
+
+def _leaves(field: Any, above: str = "") -> Iterator[str]:
+    """The names of a column's cells; those of a struct are `column.field`, unless it is a file."""
+    import pyarrow as pa
+
+    name = f"{above}{field.name}"
+    inside = (
+        [field.type.field(at) for at in range(field.type.num_fields)] if pa.types.is_struct(field.type) else []
+    )
+    if not inside or {one.name for one in inside} <= FILE:
+        yield name
+        return
+    for one in inside:
+        yield from _leaves(one, f"{name}.")
 
 
 def stored_features(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:

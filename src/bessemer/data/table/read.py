@@ -74,7 +74,7 @@ def _told(odd: Odd) -> str:
 
 def _opened(path: Path, names: Sequence[str]) -> Table:
     try:
-        table = open_file(path)
+        table = open_file(path, names)
     except DataError as error:
         raise Rejected(error.problem.removeprefix(f"{path}: ")) from error
     twice = [name for name in names if table.columns.count(name) > 1]

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 
+from bessemer.data.files.encoding import HEAD, MARKS, encoding_of, is_mostly_utf8, wide_without_mark
 from bessemer.data.record import Rejected
-from bessemer.data.text.guess import encoding_of, sample_of
 
-# The longer mark first: that of UTF-32 begins with that of UTF-16.
-MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-HEAD = 8000  # bytes in which git, too, looks for NUL
 MOST_CONTROL = 0.05  # share of control characters that a text may have
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1b\x0e\x0f")) + b"\x7f"
 _ESCAPED = re.compile("[\udc80-\udcff]")
@@ -27,7 +17,8 @@ def decode(raw: bytes) -> tuple[str, tuple[str, ...]]:
     """Text of a file and what had to be mended for it, such as "decoded from cp1252".
 
     UTF-8 first (its strictness makes a false match unlikely), UTF-16 and UTF-32 by their mark, then the encoding
-    whose letters make sense (see bessemer.data.text.guess). A UTF-8 file with a few wrong bytes stays UTF-8.
+    that the text declares or whose letters make sense (see bessemer.data.files.encoding). A UTF-8 file with a few
+    wrong bytes stays UTF-8.
 
     Raises Rejected: "empty file", "binary, not text", "unknown encoding".
     """
@@ -36,7 +27,7 @@ def decode(raw: bytes) -> tuple[str, tuple[str, ...]]:
     for mark, encoding in MARKS:
         if raw.startswith(mark):
             return _decode_marked(raw[len(mark) :], encoding)
-    wide = _without_mark(raw)
+    wide = wide_without_mark(raw) if len(raw) % 2 == 0 else None
     if wide:
         return _decode_marked(raw, wide)
     _refuse_binary(raw)
@@ -55,18 +46,6 @@ def _decode_marked(raw: bytes, encoding: str) -> tuple[str, tuple[str, ...]]:
     return text, () if encoding == "utf-8" else (f"decoded from {encoding}",)
 
 
-def _without_mark(raw: bytes) -> str | None:
-    """UTF-16 of Western text without a mark: every other byte is zero."""
-    head = raw[: HEAD // 2 * 2]
-    if len(head) < 4 or len(raw) % 2:
-        return None
-    half = len(head) // 2
-    even, odd = head[::2].count(0) / half, head[1::2].count(0) / half
-    if odd > 0.7 and even < 0.05:
-        return "utf-16-le"
-    return "utf-16-be" if even > 0.7 and odd < 0.05 else None
-
-
 def _refuse_binary(raw: bytes) -> None:
     head = raw[:HEAD]
     if b"\0" in head:
@@ -78,10 +57,7 @@ def _refuse_binary(raw: bytes) -> None:
 
 def _mostly_utf8(raw: bytes) -> tuple[str, tuple[str, ...]] | None:
     """UTF-8 in which the wrong bytes are few, for example one line pasted from another file, or a cut end."""
-    sample = sample_of(raw).decode("utf-8", "surrogateescape")
-    wrong = len(_ESCAPED.findall(sample))
-    right = len(re.findall("[^\x00-\x7f\udc80-\udcff]", sample))
-    if right < 4 * wrong:
+    if not is_mostly_utf8(raw):
         return None
     text = raw.decode("utf-8", "surrogateescape")
     text = _ESCAPED.sub(lambda m: bytes([ord(m.group()) - 0xDC00]).decode("cp1252", "replace"), text)

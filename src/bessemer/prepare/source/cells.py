@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import ColumnsConfig
+from bessemer.data.files.lines import Row
+from bessemer.data.files.pointer import is_pointer, pointer_row
 from bessemer.data.kind import Kind
 from bessemer.data.record import DOCUMENT, FILTERED, Raw, Rejected
 from bessemer.errors import DataError
@@ -58,7 +60,8 @@ class Cells:
             value = self._value(row, folder)
         except Rejected as problem:
             value = problem
-        return Raw(origin, place, label, split, value, repairs)
+        mended = row.repairs if isinstance(row, Row) else ()
+        return Raw(origin, place, label, split, value, (*mended, *repairs))
 
     def _joint(self, row: Mapping[str, Any], typed: bool) -> str | None:
         """The label; of several columns a JSON array of their texts, null where a cell says nothing."""
@@ -155,6 +158,8 @@ class Cells:
         found = found or next((same for path in inside if (same := same_but_case(path, self.root))), None)
         if found is None or not is_inside(found, self.root):
             raise Rejected("missing file", repr(name[:200]))
+        if is_pointer(Path(found)):
+            raise pointer_row()
         return Path(found)
 
 

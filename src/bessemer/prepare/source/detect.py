@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -11,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import SourceConfig, folder_sources
-from bessemer.data.files.table import TABLE_SUFFIXES, open_file
+from bessemer.data.files.packed import is_about
+from bessemer.data.files.pointer import GET, is_pointer, refuse_pointer
+from bessemer.data.files.table import SHEETS, is_table, is_table_name, open_file
 from bessemer.data.kinds import KINDS, sniff
 from bessemer.data.record import Rejected
+from bessemer.data.text.config import TextConfig
+from bessemer.data.text.decode import decode
 from bessemer.errors import DataError
 from bessemer.prepare.source.archive import Member, is_zip, list_members, read_member, read_tar, stream_members
 from bessemer.prepare.source.arrays import idx_files
@@ -32,10 +37,16 @@ from bessemer.prepare.source.target import SHOWN, listing
 
 MAX_FILES = 20_000  # that are counted
 SEVERAL = 3  # samples of a class
+MOST_FILES, FEW_FILES = 100, 2  # files, and of a folder, that may hold many samples each
+SEVERAL_FILES = 50  # that are looked into for pointers
+LEAST_PIECES = 20  # of a file of prose that is cut into samples
+SENTENCE_END = re.compile(r"[.!?][\"”’]?\s+[\"“‘]?[^\W\d_a-z]")
+LEAST_LINES = 20  # of a file whose lines are samples
+HEAD = 2**18  # bytes of a file that are looked at
 MAX_SNIFFED = 200  # members of an archive that are unpacked for a look
 KNOWN = (
     "give a folder per class (images, texts or recordings; a zip or tar file of it too), a table "
-    "(CSV, TSV, JSONL, Parquet), a folder of IDX files, or one that datasets' save_to_disk wrote"
+    "(CSV, TSV, JSON, JSONL, Parquet, also packed), a folder of IDX files, or what datasets' save_to_disk wrote"
 )
 
 
@@ -55,13 +66,15 @@ def _detect(path: Path, notes: list[str], label: str | bool) -> dict[str, Any]:
     path = existing(str(path)).resolve()
     if path.is_dir():
         return _detect_folder(path, notes, label)
+    refuse_pointer(path)
+    if is_table(path):
+        return {"source": "table", "path": str(path), **guess_table(path, notes, label)}
     if is_archive(path.name):
         return _class_folders(path, _kinds_inside(path))
-    if suffix_of(path.name) in TABLE_SUFFIXES:
-        return {"source": "table", "path": str(path), **guess_table(path, notes, label)}
     if path in idx_files(path.parent):
         return {"source": "idx", "path": str(path.parent)}
-    raise DataError(f"{path}: not a kind of file that is known", KNOWN)
+    sheet = "save its sheet as CSV in the program that wrote it; or " if suffix_of(path.name) in SHEETS else ""
+    raise DataError(f"{path}: not a kind of file that is known", sheet + KNOWN)
 
 
 def _detect_folder(root: Path, notes: list[str], label: str | bool) -> dict[str, Any]:
@@ -69,6 +82,7 @@ def _detect_folder(root: Path, notes: list[str], label: str | bool) -> dict[str,
         return {"source": "idx", "path": str(root)}
     if is_dataset(root):
         return {"source": "dataset", "path": str(root), **guess_dataset(root, notes, label)}
+    _refuse_pointers(root)
     kinds = _kinds_below(root)
     if (table := _table_of(root, kinds, notes, label)) is not None:
         return table
@@ -77,7 +91,7 @@ def _detect_folder(root: Path, notes: list[str], label: str | bool) -> dict[str,
 
 def _table_of(root: Path, kinds: Counter[str], notes: list[str], label: str | bool) -> dict[str, Any] | None:
     """The manifest that lists the folder's images or recordings, or the tables that the folder consists of."""
-    tables = sorted((path for path in root.iterdir() if _is_table(path)), key=_unlikely)
+    tables = sorted((path for path in root.iterdir() if _is_table(path)), key=_unlikely) or _tables_inside(root)
     if any(kinds[name] for name in MEDIA):
         for path in tables:
             try:
@@ -94,11 +108,18 @@ def _table_of(root: Path, kinds: Counter[str], notes: list[str], label: str | bo
         _refuse_no_match(root, tables)
     elif tables or kinds["table"]:
         first = tables[0] if tables else next(path for path in _files(root) if _is_table(path))
-        if 2 * kinds["table"] < kinds.total():
+        if 2 * max(kinds["table"], len(tables)) < kinds.total():
             return None
-        whole = kinds["table"] > 1
+        whole = max(kinds["table"], len(tables)) > 1
         return {"source": "table", "path": str(root if whole else first), **guess_table(first, notes, label)}
     return None
+
+
+def _tables_inside(root: Path) -> list[Path]:
+    """The files of a folder without others, where all of them are tables by what they hold; [] where not."""
+    inside = [path for path in sorted(root.iterdir()) if not is_skipped(path.name) and not is_about(path.name)]
+    few = 0 < len(inside) <= MOST_FILES and all(path.is_file() for path in inside)
+    return inside if few and all(is_table(path) for path in inside) else []
 
 
 def _refuse_no_match(root: Path, tables: list[Path]) -> None:
@@ -130,9 +151,62 @@ def _class_folders(path: Path, kinds: Counter[str]) -> dict[str, Any]:
     if not counts[modality]:
         found = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()) if count) or "no files"
         raise DataError(f"{path}: no images, texts or recordings in it (found: {found})", KNOWN)
-    values = {"source": sources[modality], "path": str(path)}
+    values: dict[str, Any] = {"source": sources[modality], "path": str(path)}
+    if modality == WRITTEN and path.is_dir() and (unit := _unit_of(path)):
+        return values | {"unit": unit}
     open_folder(SourceConfig.model_validate(values))
     return values
+
+
+def _unit_of(root: Path) -> str:
+    """What is a sample where classes are one file or two, each: `line`, `piece` of prose; else ""."""
+    files = [path for path in islice(_files(root), MAX_FILES) if not is_about(path.name)]
+    folders = Counter(path.parent for path in files)
+    if not 2 <= len(files) <= MOST_FILES or (max(folders.values()) > FEW_FILES and len(folders) > 1):
+        return ""
+    heads = [head for path in files if (head := _text_of(path))]
+    lines = [[line for line in head.splitlines() if line.strip()] for head in heads]
+    numbered = sum(any(letter.isdigit() for letter in path.stem) for path in files)
+    if len(folders) == 1 and 2 * numbered > len(files):
+        return ""  # numbered files in one folder are documents without a class
+    if len(heads) < len(files) or min(map(len, lines)) < LEAST_LINES:
+        return ""
+    wrapped = sum(map(_is_wrapped, lines)) > len(lines) / 2
+    if wrapped and min(map(len, heads)) < LEAST_PIECES * TextConfig().piece_characters:
+        return ""
+    unit = "piece" if wrapped else "line"
+    try:
+        open_folder(SourceConfig.model_validate({"source": "text_folder", "path": str(root), "unit": unit}))
+    except DataError:
+        return ""
+    return unit
+
+
+def _text_of(path: Path) -> str:
+    """The head of a file as text, "" where it is none."""
+    try:
+        with path.open("rb") as file:
+            return decode(file.read(HEAD))[0]
+    except (OSError, Rejected):
+        return ""
+
+
+def _is_wrapped(lines: list[str]) -> bool:
+    """Whether lines are prose broken at a width: sentences end inside of lines, and few lines with one."""
+    inside = sum(SENTENCE_END.search(line.strip()) is not None for line in lines)
+    ends = sum(line.rstrip().endswith((".", "!", "?", '"', "”", ":")) for line in lines)
+    return 10 * inside > len(lines) > 3 * ends
+
+
+def _refuse_pointers(root: Path) -> None:
+    """Refuse a folder in which most files are pointers of Git LFS."""
+    looked = list(islice((path for path in _files(root) if not is_about(path.name)), SEVERAL_FILES))
+    pointers = [path for path in looked if is_pointer(path)]
+    if 2 * len(pointers) > len(looked):
+        problem = (
+            f"{root}: its files are pointers of Git LFS, not the files themselves (such as {pointers[0].name})"
+        )
+        raise DataError(problem, GET)
 
 
 def _has_several(path: Path, named: str) -> bool:
@@ -146,7 +220,7 @@ def _has_several(path: Path, named: str) -> bool:
 
 
 def _is_table(path: Path) -> bool:
-    return suffix_of(path.name) in TABLE_SUFFIXES and path.is_file() and not is_skipped(path.name)
+    return is_table_name(path.name) and path.is_file() and not is_skipped(path.name)
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -163,7 +237,7 @@ def _kinds_below(root: Path) -> Counter[str]:
     for path in islice(_files(root), MAX_FILES):
         if is_archive(path.name):
             kinds += _kinds_inside(path)
-        elif suffix_of(path.name) in TABLE_SUFFIXES:
+        elif is_table_name(path.name):
             kinds["table"] += 1
         else:
             kinds[KIND_OF_SUFFIX.get(suffix_of(path.name)) or _sniff_file(path)] += 1

@@ -32,7 +32,7 @@ NOT_SOURCES = {
 class DocumentLayout(Layout):
     """Every file is a document, wherever it stands; the outermost folders are splits where `by_split`."""
 
-    def place(self, folders: Folders) -> tuple[str | None, str]:
+    def place(self, folders: Folders, name: str = "") -> tuple[str | None, str]:
         """(label, split) of a file in these folders."""
         return DOCUMENT, SPLIT_NAMES.get(folders[0].lower(), "") if self.by_split and folders else ""
 

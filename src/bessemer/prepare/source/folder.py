@@ -6,9 +6,11 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bessemer.data.config import SourceConfig
+from bessemer.data.files.packed import is_about
+from bessemer.data.files.pointer import is_pointer, pointer_row
 from bessemer.data.kind import Kind
 from bessemer.data.kinds import find_kind
 from bessemer.data.record import FILTERED, Raw, Rejected, Source
@@ -17,19 +19,30 @@ from bessemer.prepare.source.archive import read_member, read_tar, stream_member
 from bessemer.prepare.source.common import SPLIT_NAMES, as_label, existing, is_archive, is_skipped
 from bessemer.prepare.source.walk import Entry, Walk
 
+MOST_FILES = 100  # that may be a class each
 TASK_ROWS, TASK_BYTES = 256, 4 * 2**20
 Folders = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which folders are the classes: those below `prefix`, or one level further down where `by_split`."""
+    """Which folders are the classes: those below `prefix`, or one level further down where `by_split`.
+
+    With `by_file` each file is a class, a sample in each of its parts; `by_suffix` where suffixes alone tell the
+    files apart.
+    """
 
     prefix: Folders
     by_split: bool
+    by_file: bool = False
+    by_suffix: bool = False
 
-    def place(self, folders: Folders) -> tuple[str | None, str]:
-        """(label, split) of a file in these folders; the label is None outside of a class folder."""
+    def place(self, folders: Folders, name: str = "") -> tuple[str | None, str]:
+        """(label, split) of a file of this name in these folders; the label is None where there is no class."""
+        if self.by_file and is_about(name):
+            return None, ""
+        if self.by_file:
+            folders = (*folders, PurePosixPath(name).suffix[1:] if self.by_suffix else PurePosixPath(name).stem)
         if folders[: len(self.prefix)] != self.prefix:
             return None, ""
         rest, split = folders[len(self.prefix) :], ""
@@ -48,6 +61,7 @@ class FolderSource:
     ignored: dict[str, int]
     empty: tuple[str, ...] = ()  # class folders without any file
     classes: list[str] | None = None
+    notes: tuple[str, ...] = ()  # what was decided about the files, in words
 
     def tasks(self) -> Iterator[list[Entry]]:
         """Files in order, a few hundred or a few MB together; a compressed tar is a task of its own."""
@@ -95,11 +109,14 @@ class FolderSource:
             yield self._raw(Entry(archive.file, archive.folders), problem)
 
     def _raw(self, entry: Entry, value: Path | bytes | Rejected) -> Raw:
-        label, split = self.layout.place(entry.folders)
+        label, split = self.layout.place(entry.folders, entry.origin.split("/")[-1])
         if entry.problem is not None:
             value = entry.problem
+        elif not isinstance(value, Rejected) and is_pointer(value, entry.size):
+            value = pointer_row()
         elif label is None and not isinstance(value, Rejected):
-            value = Rejected("no label: not in a class folder", kind=FILTERED)
+            where = "a file about the others" if self.layout.by_file else "not in a class folder"
+            value = Rejected(f"no label: {where}", kind=FILTERED)
         return Raw(entry.origin, "", label, split, value)
 
 
@@ -115,15 +132,33 @@ def open_folder(config: SourceConfig) -> Source:
     walk = Walk(os.path.realpath(path), find_kind(config.modality), only)
     ignored: Counter[str] = Counter()
     filled: Counter[Folders] = Counter()
+    names: set[tuple[str, ...]] = set()  # of files, where each may be a class
     problem = ""
     for entry in walk.entries(ignored):
         if entry.problem is None:
             filled[entry.folders] += 1
+            name = entry.origin.split("/")[-1]
+            if len(names) <= MOST_FILES and not is_about(name):
+                names.add((*entry.folders, name))
         problem = problem or (f"{entry.origin}: {entry.problem.reason}" if entry.problem else "")
+    if config.unit != "file" and (by_file := layout_of_files(names)) is not None:
+        notes: tuple[str, ...] = (f"each file is a class, and each {config.unit} of it a sample",)
+        return FolderSource(walk, by_file, dict(sorted(ignored.items())), notes=notes)
     layout = find_layout(str(config.path), walk.kind, filled, ignored, problem)
     root = Path(walk.root, *layout.prefix)  # not there where the classes stand in an archive
     empty = empty_folders(root, layout.by_split) if only is None and root.is_dir() else ()
-    return FolderSource(walk, layout, dict(sorted(ignored.items())), empty)
+    notes = () if config.unit == "file" else (f"each {config.unit} of a file is a sample",)
+    return FolderSource(walk, layout, dict(sorted(ignored.items())), empty, notes=notes)
+
+
+def layout_of_files(names: set[tuple[str, ...]]) -> Layout | None:
+    """The layout in which each file is a class; None where there are too many, or they stand in class folders."""
+    folders = {name[:-1] for name in names}
+    by_split = all(len(one) == 1 and one[0].lower() in SPLIT_NAMES for one in folders)
+    if not 2 <= len(names) <= MOST_FILES or not (by_split or folders == {()}):
+        return None
+    stems = {PurePosixPath(name[-1]).stem for name in names}
+    return Layout((), by_split, by_file=True, by_suffix=len(stems) == 1)
 
 
 def empty_folders(root: Path, by_split: bool) -> tuple[str, ...]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import kinds_with_column
-from bessemer.data.files.delimited import DelimitedTable
-from bessemer.data.files.parquet import ParquetTable, as_rows, class_names
-from bessemer.data.files.table import open_file
+from bessemer.data.files.parquet import as_rows, class_names
+from bessemer.data.files.table import class_names_of, is_typed, open_file
 from bessemer.data.kinds import KINDS
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
@@ -42,11 +41,15 @@ def guess_table(path: Path, notes: list[str] | None = None, label: str | bool = 
     label; True looks for it, with False there is none.
     """
     table = open_file(path)
-    if isinstance(table, DelimitedTable):
-        check_header(path, table.columns)
     rows = (row for task in table.tasks(TEXT_ROWS, 2**22) for _, row in table.read(task, table.columns))
-    known = table.class_names if isinstance(table, ParquetTable) else {}
-    return guess_columns(path, rows, path.parent, known, notes, label, not isinstance(table, DelimitedTable))
+    first = next(rows, None)
+    if first is None:
+        shown = ", ".join(table.columns[:20])
+        raise DataError(
+            f"{path}: names of columns ({shown}), and no row below them", "add rows, or give another file"
+        )
+    every, known = chain([first], rows), class_names_of(table)
+    return guess_columns(path, every, path.parent, known, notes, label, is_typed(table))
 
 
 def guess_dataset(root: Path, notes: list[str] | None = None, label: str | bool = True) -> dict[str, Any]:
@@ -105,14 +108,6 @@ def _holds_texts(looks: Mapping[str, Look]) -> bool:
     """Whether some column is what a sample is, and the others only go with it."""
     texts = [look for look in looks.values() if look.is_prose]
     return any(look.length >= LONG for look in texts) or (bool(texts) and len(looks) - len(texts) < BESIDE)
-
-
-def check_header(path: Path, columns: list[str]) -> None:
-    """Refuse a table whose first row seems to be data."""
-    odd = [name for name in columns if len(name) > 80 or name.replace(".", "", 1).replace("-", "", 1).isdigit()]
-    if odd:
-        problem = f"{path}: its first row seems to be data, not the names of columns ({odd[0][:40]!r})"
-        raise DataError(problem, "put a row with the names of the columns on top")
 
 
 def _split(looks: Mapping[str, Look]) -> str | None:

@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from bessemer.data.config import ColumnsConfig, SourceConfig
-from bessemer.data.files.delimited import DelimitedTable
-from bessemer.data.files.parquet import ParquetTable
-from bessemer.data.files.table import OPENERS, TABLE_SUFFIXES, Table, open_file
+from bessemer.data.files.packed import is_about
+from bessemer.data.files.table import (
+    TABLE_SUFFIXES,
+    Table,
+    class_names_of,
+    is_table,
+    is_table_name,
+    is_typed,
+    notes_of,
+    open_file,
+)
 from bessemer.data.kinds import find_kind
 from bessemer.data.record import Raw, Source
 from bessemer.errors import DataError
@@ -40,6 +48,7 @@ class TableSource:
     cells: Cells
     classes: list[str] | None
     ignored: dict[str, int]
+    notes: list[str]  # what was decided about the files, in words
 
     def tasks(self) -> Iterator[TableTask]:
         """Pieces of the files, each from a place that can be jumped to."""
@@ -52,7 +61,7 @@ class TableSource:
         """The rows of one piece; a broken one carries its reason."""
         index, piece = task
         table, origin, split = self.tables[index], self.origins[index], self.splits[index]
-        typed = not isinstance(table, DelimitedTable)
+        typed = is_typed(table)
         for place, row in table.read(piece, self.names):
             yield self.cells.raw(origin, place, row, table.path.parent, split, typed)
 
@@ -66,7 +75,8 @@ def open_table(config: SourceConfig) -> Source:
     if not files:
         found = f" (found: {', '.join(sorted(ignored))})" if ignored else ""
         raise DataError(f"{path}: no table in it{found}", f"it needs files with {', '.join(TABLE_SUFFIXES)}")
-    tables = [open_file(file) for file in files]
+    wanted = [name for name in (*config.columns.values, *config.columns.labels, config.columns.split) if name]
+    tables = [open_file(file, wanted) for file in files]
     names = [check_columns(table.path, config.columns, table.columns) for table in tables]
     for table in tables:  # those of the first one, where its columns are all taken
         check_there(table.path, names[0], table.columns)
@@ -74,22 +84,27 @@ def open_table(config: SourceConfig) -> Source:
     classes = _classes(tables, config.columns)
     cells = Cells(config.columns, os.path.realpath(root), find_kind(config.modality), classes)
     origins = [printable(file.relative_to(root).as_posix()) for file in files]
-    return TableSource(tables, origins, _splits(origins), names[0], cells, classes, ignored)
+    notes = notes_of(tables, root)
+    return TableSource(tables, origins, _splits(origins), names[0], cells, classes, ignored, notes)
 
 
 def table_files(root: Path, ignored: dict[str, int]) -> list[Path]:
     """The tables below a folder, in order of names; other files are counted in `ignored` by suffix."""
-    found = []
+    found, others = [], []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not is_skipped(name)]
         for name in names:
             path = Path(folder, name)
             if is_skipped(name) or path.is_symlink() or not path.is_file():
                 continue
-            if suffix_of(name) in OPENERS:
+            if is_table_name(name):
                 found.append(path)
             else:
-                ignored[suffix_of(name)] = ignored.get(suffix_of(name), 0) + 1
+                others.append(path)
+    if not found:  # then they may be known by what they hold, as lists in JSON files are
+        found = [path for path in others if not is_about(path.name) and is_table(path)]
+    for path in set(others) - set(found):
+        ignored[suffix_of(path.name)] = ignored.get(suffix_of(path.name), 0) + 1
     return sorted(found)
 
 
@@ -105,8 +120,5 @@ def _splits(origins: list[str]) -> list[str]:
 
 def _classes(tables: list[Table], columns: ColumnsConfig) -> list[str] | None:
     """Class names that the files themselves give to the label's numbers, where all give the same."""
-    named = [
-        table.class_names.get(columns.class_label or "") if isinstance(table, ParquetTable) else None
-        for table in tables
-    ]
+    named = [class_names_of(table).get(columns.class_label or "") for table in tables]
     return named[0] if all(names == named[0] for names in named) else None

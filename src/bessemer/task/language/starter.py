@@ -12,14 +12,13 @@ import numpy as np
 
 from bessemer.config import dump_yaml
 from bessemer.data.config import DataConfig
-from bessemer.data.files.table import TABLE_SUFFIXES
+from bessemer.data.files.table import is_table_name
 from bessemer.data.text import TEXT
 from bessemer.data.text.config import TextConfig
 from bessemer.errors import DataError, UsageError
 from bessemer.prepare.ingest import Job
 from bessemer.prepare.prepare import Selection, tasks
 from bessemer.prepare.source import open_source
-from bessemer.prepare.source.common import suffix_of
 from bessemer.prepare.source.dataset import is_dataset
 from bessemer.prepare.source.guess import guess_dataset, guess_table
 
@@ -39,14 +38,15 @@ def write_language_recipe(data: Path, out: Path, force: bool = False) -> str:
     if out.exists() and not force:
         raise UsageError(f"{out}: is there already", "give another name with -o, or --force to replace it")
     values = source_of(data)
-    documents, size = look(data, values)
+    documents, size, notes = look(data, values)
     name = re.sub(r"[^A-Za-z0-9._-]", "_", data.stem).lstrip("._-") or "run"
-    text = recipe(name, out, values, documents, size)
+    text = "".join(f"# {note}\n" for note in notes) + recipe(name, out, values, documents, size)
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{out}: cannot be written: {error.strerror}", "give another place with -o") from error
-    return f"{documents:,} documents, {size / 1e6:,.1f} MB of text: wrote {out}\nNext: bessemer run {out}"
+    said = "".join(f"\nNote: {note}" for note in notes)
+    return f"{documents:,} documents, {size / 1e6:,.1f} MB of text: wrote {out}{said}\nNext: bessemer run {out}"
 
 
 def source_of(data: Path) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def source_of(data: Path) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     if path.is_dir() and is_dataset(path):
         source, columns = "dataset", guess_dataset(path, label=False)["columns"]
-    elif path.is_file() and suffix_of(path.name) in TABLE_SUFFIXES:
+    elif path.is_file() and (is_table_name(path.name) or path.suffix.lower() == ".json"):
         source, columns = "table", guess_table(path, label=False)["columns"]
     else:
         return {"source": "text_folder", "path": str(path)}
@@ -71,8 +71,8 @@ def source_of(data: Path) -> dict[str, Any]:
     return {"source": source, "path": str(path), "columns": kept}
 
 
-def look(data: Path, values: dict[str, Any]) -> tuple[int, float]:
-    """Documents, and about how many bytes of text they hold."""
+def look(data: Path, values: dict[str, Any]) -> tuple[int, float, list[str]]:
+    """Documents, about how many bytes of text they hold, and what was decided about their files."""
     config = DataConfig(**values, text=TextConfig(html="keep", white_space="keep", boilerplate=0.0))
     job = Job([open_source(config, labelled=False)], TEXT.cleaner(config))
     documents = sum(len(job.count(*task)) for task in tasks(job, Selection()))
@@ -80,7 +80,7 @@ def look(data: Path, values: dict[str, Any]) -> tuple[int, float]:
     sizes = list(islice((size for done in cleaned for size in done.sizes if size), LOOKS))
     if not sizes:
         raise DataError(f"{data}: none of its {documents} files can be read as text", "check the files")
-    return documents, documents * float(np.mean(sizes))
+    return documents, documents * float(np.mean(sizes)), list(getattr(job.sources[0], "notes", ()))
 
 
 def recipe(name: str, out: Path, values: dict[str, Any], documents: int, size: float) -> str:
