@@ -16,6 +16,7 @@ from bessemer import __version__
 from bessemer.errors import BessemerError, StoppedError
 
 if TYPE_CHECKING:
+    from bessemer.export.predictor import Predictor
     from bessemer.pipeline import Run
 
 app = typer.Typer(
@@ -179,11 +180,36 @@ _stage_command("export", "Run a recipe up to the exported file; the same as run.
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder or an exported folder.")],
-    inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT...", help="Files of the kind the model takes, or folders.")
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A run folder, its report or recipe, or an exported folder.")
     ],
-    top: Annotated[int, typer.Option("--top", min=1, help="How many classes to show.")] = 3,
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Files of the kind the model takes, folders of them, or tables of one sample a row; - is "
+            "standard input, of text one sample a line.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="Write a table of all answers: .csv, .tsv or .jsonl."),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="How many classes to show; by default 3, in a table all.")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option("--column", help="The column of tables to read, in place of the recipe's.")
+    ] = None,
+    tokens: Annotated[
+        int | None, typer.Option("--tokens", help="Of a language model: tokens to go on for.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", help="Of a language model: 0 takes the likeliest token.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Of a language model: for another continuation.")
+    ] = None,
     modules: Modules = None,
     as_json: AsJson = False,
 ) -> None:
@@ -192,17 +218,35 @@ def predict(
 
     from bessemer.data.readers import input_files
     from bessemer.dotted import modules_beside
+    from bessemer.export.answers import check_answers_file
     from bessemer.export.predictor import Predictor
 
+    says = {"tokens": tokens, "temperature": temperature, "seed": seed}
     with modules_beside(modules) if modules else nullcontext():
-        predictor = Predictor(model)
-        results = list(predictor.predict(input_files(inputs, predictor.kind), top))
-        told = [predictor.told(result) for result in results]
-    typer.echo(json.dumps(results, indent=1) if as_json else "\n".join(told))
-    if all("error" in result for result in results):
-        from bessemer.errors import DataError
+        predictor = Predictor(model, column=column, says=says)
+        files = input_files(inputs, predictor.kind)
+        if out is not None:
+            check_answers_file(out, files)
+            top = top or max(1, len(predictor.classes))
+        _answer(predictor, files, top or 3, out, as_json)
 
-        raise DataError("none of the files could be read", f"give {predictor.kind.noun} in a common format")
+
+def _answer(predictor: Predictor, files: list[Path], top: int, out: Path | None, as_json: bool) -> None:
+    """Write or print what the model says; DataError where nothing could be read."""
+    from bessemer.export.answers import Tally, beside, write_answers
+
+    tally = Tally()
+    answers = tally.counted(predictor.answers(files, top))
+    if out is not None:
+        rows = (beside(asked.cells, asked.where, predictor.flat(answer)) for asked, answer in answers)
+        write_answers(out, rows)
+        typer.echo(f"{tally.told()}: {out}", err=True)
+    elif as_json:
+        typer.echo(json.dumps([answer for _, answer in answers], indent=1))
+    else:
+        for _, answer in answers:
+            typer.echo(predictor.told(answer))
+    tally.refuse_nothing(predictor.kind.noun)
 
 
 @app.command()

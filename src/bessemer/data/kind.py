@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 U64 = NDArray[np.uint64]
 Augment = Callable[[NDArray[Any], U64, NDArray[np.int64], int], NDArray[Any]]  # inputs, ids, epochs, seed
-Reader = Callable[[Path], NDArray[Any]]
+Reader = Callable[[Any], NDArray[Any]]  # of a path; where `reads_cells`, of a cell's text or bytes too
 Settled = Mapping[str, Any]  # what a cleaner decided from a look at all rows
 
 
@@ -81,6 +81,7 @@ class Kind:
     any_name = False  # files of any name may be of it
     decisive = False  # a few files of it decide what a folder holds, however many of other kinds describe them
     in_cells = True  # a table's cell holds a sample itself, not the name of a file or its bytes
+    reads_cells = False  # `reader` takes what a table's cell holds beside paths: text where `in_cells`, else bytes
     whole_rows = False  # a sample is a row of a table: the cleaner gets cells by the names of their columns
     optimizer: str | None = None  # that suits its networks, where the recipe names none
     presets: Mapping[str, Mapping[str, Any]] = {}  # what `augment.preset` stands for

@@ -45,9 +45,9 @@ def input_files(inputs: list[Path], kind: Kind) -> list[Path]:
     return files
 
 
-def read_one(read: Callable[[Path], T], path: Path) -> T:
-    """The inputs, or text, of one file; raises Rejected also where the file cannot be opened."""
+def read_one(read: Callable[[Any], T], source: Any) -> T:
+    """The inputs, or text, of one file or cell; raises Rejected also where the file cannot be opened."""
     try:
-        return read(path)
+        return read(source)
     except OSError as error:
         raise Rejected(error.strerror or "cannot be read") from error

@@ -34,6 +34,7 @@ class Sound(Kind):
     suffixes = frozenset(f".{suffix}" for suffix in SUFFIXES.split())
     readable = suffixes - {".wave", ".m4a", ".aac", ".snd", ".wma", ".amr"}
     in_cells = False
+    reads_cells = True
     decisive = True  # texts describe recordings, but recordings seldom decorate texts
     presets = PRESETS
     simple = Simple("logistic regression on mean spectra", (0.1, 1.0, 10.0, 100.0), trials=20_000)

@@ -35,6 +35,7 @@ class Images(Kind):
     suffixes = frozenset(f".{suffix}" for suffix in SUFFIXES.split())
     readable = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
     in_cells = False
+    reads_cells = True
     simple = Simple("logistic regression on pixels", (0.03, 0.3, 3.0))
     drawn = True
 
@@ -75,11 +76,11 @@ class Images(Kind):
         return lambda images, ids, epochs, seed: augment(images, config, ids, epochs, seed)
 
     def reader(self, about: Mapping[str, Any], folder: Path) -> Reader:
-        """Image files to uint8 (1, H, W, C)."""
+        """Image files, or their bytes, to uint8 (1, H, W, C)."""
         from bessemer.data.image.cleaner import read_image
 
         size, gray = (int(about["size"][0]), int(about["size"][1])), about["color"] == "gray"
-        return lambda path: read_image(path, size, gray)[None]
+        return lambda source: read_image(source, size, gray)[None]
 
     def tensor(self, about: Mapping[str, Any]) -> str:
         shape = "uint8 (batch, height, width, channels)"

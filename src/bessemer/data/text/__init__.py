@@ -37,6 +37,7 @@ class Text(Kind):
     sources = ("text_folder", "stdlib")
     suffixes = frozenset(f".{suffix}" for suffix in SUFFIXES.split())
     any_name = True
+    reads_cells = True
     optimizer = "adamw"  # Transformers learn with Adam where plain gradient descent does not
     presets = PRESETS
     simple = Simple(
