@@ -1,4 +1,4 @@
-"""What `predict` is asked about: rows of tables, lines of standard input, values from Python; answers as a table."""
+"""What `predict` is asked: rows of tables, lines of standard input, values from Python; answers as a table."""
 
 from __future__ import annotations
 

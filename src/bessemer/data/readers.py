@@ -19,8 +19,13 @@ T = TypeVar("T")
 
 
 def kind_of(about: Mapping[str, Any]) -> Kind:
-    """The kind of data that an exported folder takes; one of an earlier version takes images."""
-    return find_kind(str(about.get("modality", "image")))
+    """The kind of data that an exported folder takes."""
+    return find_kind(kind_name(about))
+
+
+def kind_name(about: Mapping[str, Any]) -> str:
+    """Its name, or its dotted path; a folder of an earlier version takes images."""
+    return str(about.get("modality", "image"))
 
 
 def reader(about: Mapping[str, Any], folder: Path) -> Reader:

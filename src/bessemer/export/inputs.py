@@ -103,7 +103,7 @@ class Reading:
             return
         for number, line in enumerate(stream, 1):
             text = line.decode("utf-8-sig" if number == 1 else "utf-8", "replace").rstrip("\r\n")
-            yield Asked({"path": str(STDIN), "row": number}, text, {"text": text})
+            yield Asked({"path": str(STDIN), "row": number}, text, {"line": text})
 
     def of_value(self, number: int, value: Any) -> Iterator[Asked]:
         """A value from Python: a Path is a file, a mapping a row; a string is a text, or the name of a file."""
@@ -118,7 +118,7 @@ class Reading:
             yield Asked({"row": number}, cells.raw("", "", value, Path(), "").value, value)
         elif isinstance(value, str) and self.kind.in_cells and self.kind.reads_cells:
             _refuse_name_of_a_file(value)
-            yield Asked({"row": number}, value, {"text": value})
+            yield Asked({"row": number}, value)
         elif isinstance(value, bytes) and self.kind.reads_cells:
             yield Asked({"row": number}, value)
         elif isinstance(value, str):

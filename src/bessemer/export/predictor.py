@@ -17,7 +17,7 @@ from bessemer.artifact import MANIFEST, open_artifact
 from bessemer.config import read_yaml
 from bessemer.data.config import ColumnsConfig
 from bessemer.data.files.table import open_file
-from bessemer.data.readers import PREPROCESS, input_files, kind_of, read_one
+from bessemer.data.readers import PREPROCESS, input_files, kind_name, kind_of, read_one
 from bessemer.data.record import Rejected
 from bessemer.data.rows import Rows
 from bessemer.errors import ArtifactError, DataError, UsageError
@@ -199,7 +199,7 @@ class Predictor:
         columns = self.about.get("columns")
         named = ColumnsConfig(**columns) if columns is not None else None
         windows = find_task(self.name).has_windows
-        return Reading(str(self.about.get("modality", "image")), self.kind, named, windows)
+        return Reading(kind_name(self.about), self.kind, named, windows)
 
     def _adjust(self, says: Mapping[str, Any]) -> None:
         if not says:
