@@ -168,6 +168,12 @@ class Kind:
         """
         raise NotImplementedError
 
+    alone: str | None = None  # the module whose source reads a raw file without bessemer, for the model card
+
+    def steps(self, about: Mapping[str, Any]) -> list[str]:
+        """What `reader` does to a raw file, in words and in order, by what `preprocess.json` says."""
+        return []
+
     def ship(self, folder: Path, about: Mapping[str, Any], inputs: Rows) -> None:
         """Write what an exported folder has besides `model.onnx`, proven on the test split's `inputs`."""
 

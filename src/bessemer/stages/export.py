@@ -160,7 +160,12 @@ def columns_of(recipe: Recipe) -> dict[str, Any] | None:
 def from_raw_files(dataset: Dataset) -> dict[str, Any]:
     """What `bessemer.data.readers` must know to read a file as training did."""
     about = dataset.about
-    return {"modality": about["modality"], **about["preprocess"], "inside_the_model": about["arguments"]}
+    return {
+        "modality": about["modality"],
+        **about["preprocess"],
+        "steps": dataset.kind.steps(about["preprocess"]),
+        "inside_the_model": about["arguments"],
+    }
 
 
 def prove(

@@ -12,6 +12,7 @@ from bessemer.data.kinds import find_kind
 from bessemer.measure.metrics import confusion_matrix, per_class
 from bessemer.report.blocks import Column, Gallery, Matrix, Sample, Section, Table, Text
 from bessemer.report.units import COUNT, SHARE
+from bessemer.task.alone import snippet
 from bessemer.task.task import Records, Shown
 
 SHOWN_MISTAKES = 24
@@ -117,6 +118,7 @@ def card(about: Mapping[str, Any], classes: list[dict[str, Any]]) -> dict[str, A
         "use": {
             "example": kind.example,
             "says": "classes and probabilities of raw files",
+            "python": snippet(kind, "bessemer.task.classify.alone"),
             "tensors": f"{kind.tensor(about)} `preprocess.json` says it in full; `logits` is one row a sample.",
         },
         "limits": [f"Lowest F1 by class: {lowest}."],
