@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +27,7 @@ app = typer.Typer(
     add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a YAML file.")]
@@ -117,6 +119,7 @@ def _run(
 
 def _print_result(result: Run, as_json: bool) -> None:
     from bessemer.report.ledger import ledger_table, trials
+    from bessemer.report.prepared import account_told
     from bessemer.report.table import summary_table
 
     if as_json:
@@ -125,7 +128,9 @@ def _print_result(result: Run, as_json: bool) -> None:
     if result.did_nothing:
         typer.echo("Nothing to do: every stage was done before with the same recipe and data.")
     if result.report["metrics"]:
-        typer.echo(summary_table(result.report))
+        typer.echo(summary_table(result.report, str(result.path)))
+    elif all(row["cached"] for row in result.stages):  # a stage that is carried out tells it itself
+        typer.echo("\n".join(account_told(result.report.get("data") or {})))
     if trials(result.report):
         typer.echo(f"\n{ledger_table(result.report)}\n")
     typer.echo(f"Report: {result.path / 'report.html'}")
@@ -279,7 +284,7 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run fol
     path = rebuild_report(folder)
     values = read_report(folder)
     if values["metrics"]:
-        typer.echo(summary_table(values))
+        typer.echo(summary_table(values, str(folder)))
     if told := sections_table(values):
         typer.echo(f"\n{told}\n")
     typer.echo(f"Report: {path}")
@@ -305,6 +310,9 @@ def schema() -> None:
 def main() -> None:
     """Run a command; errors become one message and an exit code."""
     try:
+        if not sys.warnoptions:  # what libraries warn of is for programmers; processes that start here inherit it
+            warnings.simplefilter("ignore")
+            os.environ.setdefault("PYTHONWARNINGS", "ignore")
         signal.signal(signal.SIGTERM, _terminated)
         app()
     except BessemerError as error:

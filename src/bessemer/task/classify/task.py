@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bessemer.report.blocks import Section
+from bessemer.report.format import known
 from bessemer.report.units import SHARE, Measure
 from bessemer.task.task import Difference, Lesson, LessonSettings, Predictor, Records, Shown, Task
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from bessemer.model.answers import Answers
 
 ACCURACY = Measure("accuracy", "accuracy", SHARE, best=1.0)
+UNEVEN = 1.5  # times that the largest class is as large as the smallest
 
 
 class Classification(Task):
@@ -31,6 +34,15 @@ class Classification(Task):
         Measure("recall", "recall", SHARE),
         Measure("f1", "F1", SHARE),
     )
+
+    def measures_of(self, about: Mapping[str, Any]) -> tuple[Measure, ...]:
+        """F1, the mean over classes, stands beside accuracy where classes are uneven."""
+        ratio = (about.get("balance") or {}).get("ratio")
+        if not known(ratio) or ratio < UNEVEN:
+            return self.measures
+        return tuple(
+            replace(one, label="macro-F1", beside=True) if one.name == "f1" else one for one in self.measures
+        )
 
     def check(self, recipe: Any) -> None:
         limit = recipe.compress.contract.max_drop if recipe.compress else None
