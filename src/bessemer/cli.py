@@ -245,7 +245,7 @@ def _answer(predictor: Predictor, files: list[Path], top: int, out: Path | None,
     if out is not None:
         rows = (beside(asked.cells, asked.where, predictor.flat(answer)) for asked, answer in answers)
         write_answers(out, rows)
-        typer.echo(f"{tally.told()}: {out}", err=True)
+        typer.echo(f"{tally.told()}: {out}")
     elif as_json:
         typer.echo(json.dumps([answer for _, answer in answers], indent=1))
     else:

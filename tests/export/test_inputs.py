@@ -121,7 +121,7 @@ def test_answers_are_written_beside_the_rows_own_columns(mails: Path, tmp_path: 
     as_csv(tmp_path / "a.csv")
     done = CliRunner().invoke(app, ["predict", str(mails), str(tmp_path / "a.csv"), "-o", str(tmp_path / "o.csv")])
     assert done.exit_code == 0, done.output
-    assert f"4 answers: {tmp_path / 'o.csv'}" in done.stderr
+    assert done.stdout == f"4 answers: {tmp_path / 'o.csv'}\n"
     with (tmp_path / "o.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["body"] for row in rows] == TEXTS

@@ -46,8 +46,10 @@ def test_classes_that_are_never_given_are_named() -> None:
     assert never_given("shipped", np.array([[5, 0], [0, 0]]), ["a", "b"]) == []  # b is not in the test split
 
 
-@pytest.mark.parametrize(("ratio", "beside"), [(1.2, []), (4.0, ["macro-F1"]), (None, [])])
-def test_uneven_classes_have_macro_f1_beside_accuracy(ratio: float | None, beside: list[str]) -> None:
-    measures = Classification().measures_of({"balance": {"ratio": ratio}})
+@pytest.mark.parametrize(("counts", "beside"), [([30, 25], []), ([30, 10], ["macro-F1"]), ([30, 0], ["macro-F1"])])
+def test_uneven_classes_have_macro_f1_beside_accuracy(counts: list[int], beside: list[str]) -> None:
+    about = {"class_counts": {"train": counts, "test": [10, 10]}}
+    measures = Classification().measures_of(about)
     assert [one.name for one in measures] == ["accuracy", "precision", "recall", "f1"]
     assert [one.label for one in measures if one.beside] == beside
+    assert not any(one.beside for one in Classification().measures_of({}))

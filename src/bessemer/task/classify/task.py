@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bessemer.report.blocks import Section
-from bessemer.report.format import known
 from bessemer.report.units import SHARE, Measure
 from bessemer.task.task import Difference, Lesson, LessonSettings, Predictor, Records, Shown, Task
 
@@ -37,8 +36,8 @@ class Classification(Task):
 
     def measures_of(self, about: Mapping[str, Any]) -> tuple[Measure, ...]:
         """F1, the mean over classes, stands beside accuracy where classes are uneven."""
-        ratio = (about.get("balance") or {}).get("ratio")
-        if not known(ratio) or ratio < UNEVEN:
+        counts = [sum(each) for each in zip(*(about.get("class_counts") or {}).values(), strict=True)]
+        if not counts or max(counts) < UNEVEN * min(counts):
             return self.measures
         return tuple(
             replace(one, label="macro-F1", beside=True) if one.name == "f1" else one for one in self.measures
