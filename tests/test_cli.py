@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
+
+from bessemer.cli import app
 
 TINY = Path(__file__).parent / "recipes" / "tiny.yaml"
 
@@ -87,6 +90,14 @@ def test_help_names_every_command() -> None:
     text = bessemer("--help").stdout
     for name in ("init", "check", "run", "predict", "bench", "report", "doctor", "schema"):
         assert f"  {name} " in text
+
+
+@pytest.mark.parametrize("command", [[], ["init"], ["check"], ["prepare"], ["train"], ["predict"], ["doctor"]])
+def test_h_helps_as_well(command: list[str]) -> None:
+    done = CliRunner().invoke(app, [*command, "-h"])
+    assert done.exit_code == 0
+    assert done.output == CliRunner().invoke(app, [*command, "--help"]).output
+    assert "Usage:" in done.output
 
 
 def test_unknown_key_names_file_line_and_the_nearest_key(tmp_path: Path) -> None:

@@ -152,6 +152,23 @@ def test_predict_judges_a_file_and_goes_on(finished: Run, tmp_path: Path) -> Non
     assert "bits per byte" in shown
 
 
+def test_a_continuation_has_a_length_a_seed_and_a_temperature(finished: Run) -> None:
+    def said(**says: float) -> str:
+        (answer,) = bs.predict(finished.path, ["import os\n"], **says)
+        return str(answer["continuation"])
+
+    assert said(tokens=0) == ""
+    assert said(tokens=20) == said(tokens=20, seed=0)
+    assert said(tokens=20) != said(tokens=20, seed=1)
+    assert said(tokens=20, temperature=0, seed=1) == said(tokens=20, temperature=0, seed=2)
+    with pytest.raises(UsageError, match="none of them can be below 0"):
+        said(temperature=-1)
+    done = CliRunner().invoke(
+        app, ["predict", str(finished.path), "-", "--tokens", "5"], input="import os\nx = 1\n"
+    )
+    assert done.output.count("bits per byte") == 2
+
+
 def test_the_exported_file_takes_any_batch_and_length(finished: Run) -> None:
     file, model = OnnxModel(finished.path / "export" / "onnx" / "model.onnx"), bs.load(finished.path)
     for batch, length in ((1, 1), (3, 32), (2, 7)):

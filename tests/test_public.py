@@ -17,6 +17,7 @@ PUBLIC = [
     "export_onnx",
     "fit",
     "load",
+    "predict",
     "prune",
     "quantize",
     "run",

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", PAGE, re.DOTALL)
-ROOMS = ("fit", "evaluate", "prune", "distill", "quantize", "compress", "export_onnx", "run", "load")
+ROOMS = ("fit", "evaluate", "prune", "distill", "quantize", "compress", "export_onnx", "run", "load", "predict")
 
 
 def words(text: str) -> str:

@@ -17,6 +17,7 @@ _PUBLIC = {
     "export_onnx": "bessemer.export.onnx",
     "fit": "bessemer.api.fit",
     "load": "bessemer.model.state",
+    "predict": "bessemer.export.predictor",
     "prune": "bessemer.compress.prune",
     "quantize": "bessemer.compress.quantize",
     "run": "bessemer.pipeline",

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from bessemer import __version__
 from bessemer.errors import BessemerError, StoppedError
 
 if TYPE_CHECKING:
+    from bessemer.export.predictor import Predictor
     from bessemer.pipeline import Run
 
 app = typer.Typer(
@@ -25,6 +27,7 @@ app = typer.Typer(
     add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a YAML file.")]
@@ -127,6 +130,7 @@ def _run(
 
 def _print_result(result: Run, as_json: bool) -> None:
     from bessemer.report.ledger import ledger_table, trials
+    from bessemer.report.prepared import account_told
     from bessemer.report.table import summary_table
 
     if as_json:
@@ -135,7 +139,9 @@ def _print_result(result: Run, as_json: bool) -> None:
     if result.did_nothing:
         typer.echo("Nothing to do: every stage was done before with the same recipe and data.")
     if result.report["metrics"]:
-        typer.echo(summary_table(result.report))
+        typer.echo(summary_table(result.report, str(result.path)))
+    elif all(row["cached"] for row in result.stages):  # a stage that is carried out tells it itself
+        typer.echo("\n".join(account_told(result.report.get("data") or {})))
     if trials(result.report):
         typer.echo(f"\n{ledger_table(result.report)}\n")
     typer.echo(f"Report: {result.path / 'report.html'}")
@@ -190,11 +196,36 @@ _stage_command("export", "Run a recipe up to the exported file; the same as run.
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder or an exported folder.")],
-    inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT...", help="Files of the kind the model takes, or folders.")
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A run folder, its report or recipe, or an exported folder.")
     ],
-    top: Annotated[int, typer.Option("--top", min=1, help="How many classes to show.")] = 3,
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Files of the kind the model takes, folders of them, or tables of one sample a row; - is "
+            "standard input, of text one sample a line.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="Write a table of all answers: .csv, .tsv or .jsonl."),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="How many classes to show; by default 3, in a table all.")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option("--column", help="The column of tables to read, in place of the recipe's.")
+    ] = None,
+    tokens: Annotated[
+        int | None, typer.Option("--tokens", help="Of a language model: tokens to go on for.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", help="Of a language model: 0 takes the likeliest token.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Of a language model: for another continuation.")
+    ] = None,
     modules: Modules = None,
     as_json: AsJson = False,
 ) -> None:
@@ -203,17 +234,35 @@ def predict(
 
     from bessemer.data.readers import input_files
     from bessemer.dotted import modules_beside
+    from bessemer.export.answers import check_answers_file
     from bessemer.export.predictor import Predictor
 
+    says = {"tokens": tokens, "temperature": temperature, "seed": seed}
     with modules_beside(modules) if modules else nullcontext():
-        predictor = Predictor(model)
-        results = list(predictor.predict(input_files(inputs, predictor.kind), top))
-        told = [predictor.told(result) for result in results]
-    typer.echo(json.dumps(results, indent=1) if as_json else "\n".join(told))
-    if all("error" in result for result in results):
-        from bessemer.errors import DataError
+        predictor = Predictor(model, column=column, says=says)
+        files = input_files(inputs, predictor.kind)
+        if out is not None:
+            check_answers_file(out, files)
+            top = top or max(1, len(predictor.classes))
+        _answer(predictor, files, top or 3, out, as_json)
 
-        raise DataError("none of the files could be read", f"give {predictor.kind.noun} in a common format")
+
+def _answer(predictor: Predictor, files: list[Path], top: int, out: Path | None, as_json: bool) -> None:
+    """Write or print what the model says; DataError where nothing could be read."""
+    from bessemer.export.answers import Tally, beside, write_answers
+
+    tally = Tally()
+    answers = tally.counted(predictor.answers(files, top))
+    if out is not None:
+        rows = (beside(asked.cells, asked.where, predictor.flat(answer)) for asked, answer in answers)
+        write_answers(out, rows)
+        typer.echo(f"{tally.told()}: {out}")
+    elif as_json:
+        typer.echo(json.dumps([answer for _, answer in answers], indent=1))
+    else:
+        for _, answer in answers:
+            typer.echo(predictor.told(answer))
+    tally.refuse_nothing(predictor.kind.noun)
 
 
 @app.command()
@@ -246,7 +295,7 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run fol
     path = rebuild_report(folder)
     values = read_report(folder)
     if values["metrics"]:
-        typer.echo(summary_table(values))
+        typer.echo(summary_table(values, str(folder)))
     if told := sections_table(values):
         typer.echo(f"\n{told}\n")
     typer.echo(f"Report: {path}")
@@ -272,6 +321,9 @@ def schema() -> None:
 def main() -> None:
     """Run a command; errors become one message and an exit code."""
     try:
+        if not sys.warnoptions:  # what libraries warn of is for programmers; processes that start here inherit it
+            warnings.simplefilter("ignore")
+            os.environ.setdefault("PYTHONWARNINGS", "ignore")
         signal.signal(signal.SIGTERM, _terminated)
         app()
     except BessemerError as error:

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
+from bessemer import __version__
 from bessemer.data.dataset import Samples
 from bessemer.errors import ArtifactError, UsageError
 from bessemer.export.onnx import INPUT, OUTPUT, export_onnx
@@ -99,7 +100,9 @@ def test_the_int8_file_is_less_than_a_2_5th_of_the_fp32_file(int8_file: Path, fp
 def test_a_file_carries_no_notes(exported: tuple[Path, nn.Module]) -> None:
     proto = onnx.load(exported[0])
     graph = proto.graph
-    for item in [proto, graph, *graph.node, *graph.initializer, *graph.input, *graph.output]:
+    assert [(one.key, one.value) for one in proto.metadata_props] == [("bessemer", __version__)]
+    assert not proto.doc_string
+    for item in [graph, *graph.node, *graph.initializer, *graph.input, *graph.output]:
         assert not item.metadata_props, item
         assert not item.doc_string, item
     assert not graph.value_info

@@ -9,6 +9,7 @@ import pytest
 
 from bessemer.report import facts
 from bessemer.report import format as say
+from bessemer.report.decide import answers
 from bessemer.report.table import columns, pareto_table, sections_table, summary_table
 
 
@@ -24,13 +25,16 @@ def test_summary(report: dict[str, Any]) -> None:
         "contract met                       limit      measured  verdict",
         "  accuracy change at least  -1.00 points  -0.28 points      met",
         "  speed-up at least                 2.0x          5.2x      met",
+        "",
+        *(f"{question}:".ljust(12) + answer for question, answer in answers(report)),
     ]
 
 
 def test_summary_of_a_stopped_run(stopped: dict[str, Any]) -> None:
     table = summary_table(stopped)
     assert table.count(say.NOT_MEASURED) == 4
-    assert table.endswith("contract not run")
+    assert "\n\ncontract not run\n\n" in table
+    assert "what next" not in table
     assert pareto_table(stopped) == "candidates not run"
 
 

@@ -65,6 +65,7 @@ def test_the_line_says_loss_rate_time_left_and_memory(clock_time: Time) -> None:
     drive(clock, clock_time, [0.1] * 50)
     assert clock.line(50, 100, 0.51234) == "loss 0.512 · 100 samples/s · 5 s left · 512 MB"
     assert clock.line(50, 100, None).startswith("loss nan · ")
+    assert clock.line(50, 100, 0.51234, 0.5).startswith("loss 0.512 (at least 0.500) · ")
 
 
 def test_language_is_told_in_tokens(clock_time: Time) -> None:

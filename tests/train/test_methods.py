@@ -12,7 +12,7 @@ from bessemer.draws import Stream, key
 from bessemer.task.classify.objective import Classify
 from bessemer.train.methods import Method
 from bessemer.train.methods.ema.hooks import Ema, ema
-from bessemer.train.methods.label_smoothing.hooks import LabelSmoothing, label_smoothing
+from bessemer.train.methods.label_smoothing.hooks import LabelSmoothing, label_smoothing, smoothed_entropy
 from bessemer.train.methods.mixup.hooks import Mixup, mixup
 
 
@@ -26,6 +26,13 @@ def test_label_smoothing_equals_its_formula_cell_by_cell() -> None:
     smoothed = label_smoothing(targets, 0.2)
     for row, given in zip(smoothed.tolist(), targets.tolist(), strict=True):
         assert row == pytest.approx([0.8 * value + 0.2 / 4 for value in given])
+
+
+@pytest.mark.parametrize(("smoothing", "classes"), [(0.1, 10), (0.3, 2), (0.0, 5)])
+def test_the_floor_of_a_smoothed_loss_is_what_the_best_logits_reach(smoothing: float, classes: int) -> None:
+    targets = label_smoothing(torch.eye(classes), smoothing)
+    best = torch.nn.functional.cross_entropy(targets.clamp(min=1e-30).log(), targets)
+    assert smoothed_entropy(smoothing, classes) == pytest.approx(float(best), abs=1e-6)
 
 
 def test_label_smoothing_turns_labels_into_rows_that_add_up_to_one(task: Classify, batch: Batch) -> None:

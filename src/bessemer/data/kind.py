@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 U64 = NDArray[np.uint64]
 Augment = Callable[[NDArray[Any], U64, NDArray[np.int64], int], NDArray[Any]]  # inputs, ids, epochs, seed
-Reader = Callable[[Path], NDArray[Any]]
+Reader = Callable[[Any], NDArray[Any]]  # of a path; where `reads_cells`, of a cell's text or bytes too
 RowsOf = Callable[[Path], "Iterator[ReadRow]"]
 Settled = Mapping[str, Any]  # what a cleaner decided from a look at all rows
 
@@ -57,6 +57,7 @@ class ReadRow:
 
     number: int
     inputs: NDArray[Any] | None
+    cells: Mapping[str, Any]  # of all its columns
     odd: tuple[str, ...] = ()
     error: str = ""
 
@@ -92,6 +93,7 @@ class Kind:
     any_name = False  # files of any name may be of it
     decisive = False  # a few files of it decide what a folder holds, however many of other kinds describe them
     in_cells = True  # a table's cell holds a sample itself, not the name of a file or its bytes
+    reads_cells = False  # `reader` takes what a table's cell holds beside paths: text where `in_cells`, else bytes
     whole_rows = False  # a sample is a row of a table: the cleaner gets cells by the names of their columns
     optimizer: str | None = None  # that suits its networks, where the recipe names none
     presets: Mapping[str, Mapping[str, Any]] = {}  # what `augment.preset` stands for
@@ -181,6 +183,12 @@ class Kind:
     def rows(self, about: Mapping[str, Any]) -> RowsOf:
         """A function from a file of rows to these, by `preprocess.json`, for `predict`; asked for `whole_rows`."""
         raise NotImplementedError
+
+    alone: str | None = None  # the module whose source reads a raw file without bessemer, for the model card
+
+    def steps(self, about: Mapping[str, Any]) -> list[str]:
+        """What `reader` does to a raw file, in words and in order, by what `preprocess.json` says."""
+        return []
 
     def ship(self, folder: Path, about: Mapping[str, Any], inputs: Rows) -> None:
         """Write what an exported folder has besides `model.onnx`, proven on the test split's `inputs`."""

@@ -5,20 +5,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bessemer.data.kind import Kind, Reader
 from bessemer.data.kinds import find_kind
+from bessemer.data.record import Rejected
 from bessemer.errors import DataError
 
 PREPROCESS = "preprocess.json"
+T = TypeVar("T")
 
 
 def kind_of(about: Mapping[str, Any]) -> Kind:
-    """The kind of data that an exported folder takes; one of an earlier version takes images."""
-    return find_kind(str(about.get("modality", "image")))
+    """The kind of data that an exported folder takes."""
+    return find_kind(kind_name(about))
+
+
+def kind_name(about: Mapping[str, Any]) -> str:
+    """Its name, or its dotted path; a folder of an earlier version takes images."""
+    return str(about.get("modality", "image"))
 
 
 def reader(about: Mapping[str, Any], folder: Path) -> Reader:
@@ -41,3 +48,11 @@ def input_files(inputs: list[Path], kind: Kind) -> list[Path]:
     if not files:
         raise DataError(f"{inputs[0]}: no {kind.noun} in it", "give files, or folders of them")
     return files
+
+
+def read_one(read: Callable[[Any], T], source: Any) -> T:
+    """The inputs, or text, of one file or cell; raises Rejected also where the file cannot be opened."""
+    try:
+        return read(source)
+    except OSError as error:
+        raise Rejected(error.strerror or "cannot be read") from error

@@ -21,6 +21,7 @@ from onnxscript import opset20 as op
 from torch import Tensor, nn
 
 import bessemer.model.quantized  # noqa: F401 (it registers the operators that are translated below)
+from bessemer import __version__
 from bessemer.artifact import place_errors, write_atomic
 from bessemer.data.given import inputs_of
 from bessemer.errors import UsageError
@@ -46,12 +47,15 @@ TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
 }
 
 
-def export_onnx(model: nn.Module, example: Any, path: str | Path) -> int:
+def export_onnx(
+    model: nn.Module, example: Any, path: str | Path, metadata: Mapping[str, str] | None = None
+) -> int:
     """Write `model` as ONNX to `path` and return its size in bytes.
 
     `example` is a batch (B, ...) of inputs as the model takes them, or data of which two are taken (see
     bessemer.data.given); the file takes any batch size. That of a model of free length also takes tokens (B, T) of
-    any length. The folder is made where it is missing. The file holds
+    any length. `metadata` stands in the file (ONNX Runtime: `get_modelmeta().custom_metadata_map`) beside the
+    version that wrote it. The folder is made where it is missing. The file holds
     the model in evaluation mode; the model itself keeps its device and the mode of every layer, whether this
     succeeds or not. Raises UsageError where the model cannot be exported or `path` names no file, and StorageError
     where the disk is full; both name the file.
@@ -63,7 +67,7 @@ def export_onnx(model: nn.Module, example: Any, path: str | Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
     network = model if _on_processor(model) else copy.deepcopy(model).cpu()
     with evaluating(network):
-        data = _as_onnx(network, inputs_of(example, 2).cpu(), path)
+        data = _as_onnx(network, inputs_of(example, 2).cpu(), path, metadata or {})
     with place_errors(path):
         write_atomic(path, data)
     return len(data)
@@ -73,7 +77,7 @@ def _on_processor(model: nn.Module) -> bool:
     return all(tensor.device.type == "cpu" for tensor in (*model.parameters(), *model.buffers()))
 
 
-def _as_onnx(network: nn.Module, example: Tensor, path: Path) -> bytes:
+def _as_onnx(network: nn.Module, example: Tensor, path: Path, metadata: Mapping[str, str]) -> bytes:
     """The bytes of the file; raises UsageError where the exporter or the format cannot take the network."""
     sizes: dict[int, Any] = {0: torch.export.Dim("batch")}
     if free_length(network):
@@ -101,6 +105,7 @@ def _as_onnx(network: nn.Module, example: Tensor, path: Path) -> bytes:
         proto = program.model_proto
         _strip(proto)
         _write_zero_points(proto.graph)
+        onnx.helper.set_model_props(proto, {**metadata, "bessemer": __version__})
         onnx.checker.check_model(proto)
         data: bytes = proto.SerializeToString()
     return data

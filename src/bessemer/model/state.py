@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from bessemer.artifact import MANIFEST, open_artifact
+from bessemer.data.readers import PREPROCESS
 from bessemer.errors import ArtifactError, UsageError
 from bessemer.model.models import find_model
 from bessemer.model.surgery import Edit, apply_edits
@@ -101,12 +102,27 @@ def load(path: str | Path) -> nn.Module:
     """The model of a run folder or a model folder, in evaluation mode: pruned and quantized as it shipped.
 
     It takes raw inputs, such as images (B, H, W, C) in 0 to 255 or tokens (B, T), and gives logits or numbers
-    (B, K). A folder with a manifest is checked against it first. Raises ArtifactError where the folder is damaged
-    or holds no model.
+    (B, K). Where the folder says what classes are called, `classes` of the model lists their names in the order of
+    the logits. A folder with a manifest is checked against it first. Raises ArtifactError where the folder is
+    damaged or holds no model.
     """
     folder = Path(path)
     if not (folder / "architecture.json").exists() and (folder / "model").is_dir():
         folder = folder / "model"
     if (folder / MANIFEST).exists():
         open_artifact(folder)
-    return load_model(folder)
+    model = load_model(folder)
+    if (classes := _classes(folder / PREPROCESS)) and not hasattr(model, "classes"):
+        model.classes = classes  # type: ignore[assignment]  # a module takes any attribute
+    return model
+
+
+def _classes(path: Path) -> list[str] | None:
+    """The names of classes that `preprocess.json` tells, None where there is no such file or it tells none."""
+    if not path.exists():
+        return None
+    try:
+        classes: list[str] | None = json.loads(path.read_text(encoding="utf-8")).get("classes")
+    except (ValueError, AttributeError) as error:
+        raise ArtifactError(f"{path}: damaged ({error})", "restore it from the run that made it") from error
+    return classes

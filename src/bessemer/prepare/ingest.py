@@ -200,5 +200,6 @@ def ingest(
         for done in in_order(job, "clean", tasks(), workers):
             stager.add(done)
             count = stager.reasons.total()
-            progress.step("prepare", len(stager), max(total, len(stager)), f"{count} quarantined")
+            known = total if total >= len(stager) else 0  # a row may give several samples
+            progress.step("prepare", len(stager), known, f"rows, {count:,} set aside")
     return stager.staged()

@@ -17,6 +17,8 @@ model = onnxruntime.InferenceSession("export/onnx/model.onnx")
 (logits,) = model.run(None, {model.get_inputs()[0].name: inputs})
 ```"""
 
+ALONE = "Without bessemer, from the run's folder, with the files to answer as arguments:"
+
 
 def model_card(report: dict[str, Any]) -> str:
     """The card of the shipped model, or of the parent where nothing shipped."""
@@ -110,7 +112,8 @@ def _use(report: dict[str, Any]) -> list[str]:
     command = (
         f"```sh\nbessemer predict RUN {use.get('example', 'FILE')}   # {use.get('says', 'what it says')}\n```"
     )
-    return [command, PYTHON, *([str(use["tensors"])] if use.get("tensors") else [])]
+    alone = [ALONE, f"```python\n{use['python'].strip()}\n```"] if use.get("python") else [PYTHON]
+    return [command, *alone, *([str(use["tensors"])] if use.get("tensors") else [])]
 
 
 def _told_sections(report: dict[str, Any]) -> list[str]:

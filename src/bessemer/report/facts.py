@@ -57,6 +57,11 @@ def headline_measure(report: Report) -> Measure:
     return measures(report)[0]
 
 
+def beside_headline(report: Report) -> list[Measure]:
+    """The measures that are told wherever the headline is."""
+    return [measure for measure in measures(report)[1:] if measure.beside]
+
+
 def metric(report: Report, role: str, name: str = "") -> dict[str, Any]:
     """A measure of one model on the test split, by default the headline; empty where it was not measured."""
     return part(report, "metrics", role).get(name or headline_measure(report).name) or {}

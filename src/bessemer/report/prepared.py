@@ -14,6 +14,7 @@ from bessemer.report.samples import BLANK, form, samples, shown
 from bessemer.report.sections import blocks
 
 PARTS = ("kept", "duplicates", "leaks", "quarantined")
+REASONS = 5  # that the terminal names
 EACH = 6  # quarantined samples shown of one reason
 SHOWN = 24  # nearest copies, conflicts and probable label errors on the page
 
@@ -40,6 +41,21 @@ def data_section(report: dict[str, Any]) -> dict[str, Any]:
         "samples": samples(data.get("samples")),
         "form": form(samples(data.get("samples"))),
     }
+
+
+def account_told(data: dict[str, Any]) -> list[str]:
+    """What became of the rows in a few lines, for the terminal."""
+    account = _account(data)
+    if not account:
+        return []
+    gone = [f"{part['count']} {part['name']}" for part in account["parts"] if part["count"] != "0"]
+    lines = [f"{account['rows']} rows: {', '.join(gone)}"]
+    splits = [f"{say.count(rows)} {name}" for name, rows in (data.get("splits") or {}).items()]
+    lines += [f"kept: {', '.join(splits)}"] if splits else []
+    reasons = sorted((data.get("quarantined") or {}).items(), key=lambda item: -item[1])
+    lines += [f"set aside: {say.count(times)} {reason}" for reason, times in reasons[:REASONS]]
+    more = sum(times for _, times in reasons[REASONS:])
+    return [*lines, *([f"set aside: {say.count(more)} for other reasons"] if more else [])]
 
 
 def _account(data: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from bessemer.report import facts, yardstick
+from bessemer.report import decide, facts, yardstick
 from bessemer.report import format as say
 from bessemer.report.blocks import cells
 from bessemer.report.units import Measure
@@ -29,18 +29,22 @@ def columns(rows: Sequence[Sequence[str]], left: int = 1) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def summary_table(report: dict[str, Any]) -> str:
-    """The parent against the shipped model, the baseline, the contract term by term, and what to mind."""
-    quality = facts.headline_measure(report).name
-    told = {quality, "bytes", *map(facts.latency_row, facts.batches(report) or ["1", "64"])}
+def summary_table(report: dict[str, Any], run: str = "RUN") -> str:
+    """The parent against the shipped model, the baseline, the contract term by term, what to mind, and in words
+    what a decider needs; `run` is the run's folder."""
+    quality = {facts.headline_measure(report).name, *(one.name for one in facts.beside_headline(report))}
+    told = {*quality, "bytes", *map(facts.latency_row, facts.batches(report) or ["1", "64"])}
     shown = [row for row in facts.comparison(report) if row.name in told]
     rows = [[str(report.get("name", "model")), "parent", "shipped", "change"]]
     for row in shown:
         rows.append([row.label, row.parent, row.shipped, row.change])
-        if row.name == quality and (row.parent_note or row.shipped_note):
+        if row.name in quality and (row.parent_note or row.shipped_note):
             rows.append(["  95% interval", row.parent_note, row.shipped_note, ""])
     blocks = [columns(rows), _baseline(report), _contract(report)]
     blocks += [columns([[f"Mind: {text}"] for text in yardstick.warnings(report)] or [[""]])]
+    blocks += [
+        columns([[f"{question}:", answer] for question, answer in decide.answers(report, run)] or [[""]], 2)
+    ]
     return "\n\n".join(filter(None, blocks))
 
 

@@ -36,7 +36,8 @@ class TerminalProgress(Progress):
         if now - self.last < pause and not (self.live and done == total):
             return
         self.last = now
-        line = f"{label} {done}/{total} ({done / max(1, total):.0%}) {facts}"
+        count = f"{done:,} of {total:,} ({done / total:.0%})" if total else f"{done:,}"  # how many is not known
+        line = f"{label} {count} {facts}"
         if not self.live:
             self.stream.write(line + "\n")
         else:

@@ -73,6 +73,7 @@ class Measure:
     unit: Unit = PLAIN
     higher_is_better: bool = True
     best: float | None = None  # what no model can better, where there is such a value
+    beside: bool = False  # told wherever the headline is, which alone would mislead
 
     def words(self, number: Any) -> str:
         """A number of this measure in a sentence: `99.44% accuracy`, `1.326 bits per byte`."""

@@ -69,6 +69,10 @@ def compared(report: Report) -> str:
     unit, gap = measure.unit, measure.gain(simple.value, value)
     noun = facts.sample_noun(report)
     reach = f"{simple.name} reaches {unit.told(simple.value)} on the same test {noun}s"
+    if _rounded(unit, gap) == 0:
+        return (
+            f"The {role} model does not beat the baseline, and is no worse: {reach}, the model {unit.told(value)}."
+        )
     if measure.best is not None and simple.value == measure.best:
         nothing = f"The {role} model does not beat the baseline, and nothing could"
         return f"{nothing}: {reach}, the model {unit.told(value)}."
@@ -76,8 +80,6 @@ def compared(report: Report) -> str:
         name, given = f"{simple.name[0].upper()}{simple.name[1:]}", unit.told(value)
         amount = f"{measure.label} {unit.value(simple.value)} against {given} of the {role} model"
         return f"{name} is better: {amount}, on the same test {noun}s."
-    if _rounded(unit, gap) == 0:
-        return f"The {role} model does not beat the baseline: {reach}, the model {unit.told(value)}."
     better = f"The {role} model is {unit.change(gap, signed=False)} better than the baseline"
     end = simple.metric.get("high" if measure.higher_is_better else "low")
     if say.known(end) and measure.gain(end, value) <= 0:
@@ -89,11 +91,11 @@ def compared(report: Report) -> str:
 
 
 def beaten(report: Report) -> bool:
-    """Whether a simple model is known and the network not better."""
+    """Whether a simple model is known and better than the network; a tie is none."""
     simple, (_, value), measure = strongest(report), _model(report), facts.headline_measure(report)
     if simple is None or value is None:
         return False
-    return _rounded(measure.unit, measure.gain(simple.value, value)) <= 0
+    return _rounded(measure.unit, measure.gain(simple.value, value)) < 0
 
 
 def _rounded(unit: Unit, gain: float) -> float:
@@ -104,7 +106,8 @@ def _rounded(unit: Unit, gain: float) -> float:
 def warnings(report: Report) -> list[str]:
     """What a reader must know before trusting the verdict; first, where a simple model is better."""
     chance = [_chance(report, role) for role in facts.ROLES]
-    return [text for text in (compared(report) if beaten(report) else "", *chance) if text]
+    told = (report.get("card") or {}).get("mind") or []  # by the task
+    return [text for text in (compared(report) if beaten(report) else "", *chance, *told) if text]
 
 
 def _chance(report: Report, role: str) -> str:

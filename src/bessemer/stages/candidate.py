@@ -130,14 +130,15 @@ def obtain(context: Context, plan: Plan, contract: ContractConfig) -> tuple[Arti
 def make_candidate(context: Context, plan: Plan, base: Artifact | None, batch: int) -> None:
     """Carry out the steps, then export and measure."""
     from bessemer.export.onnx import export_onnx
-    from bessemer.model.state import save_model
+    from bessemer.model.state import load_model, save_model
 
     lab = RunLab(context, plan.curve, plan.curve, context.work)
     made = carry_out(plan.steps, begun(context, base), lab)
     (context.out / HISTORY).write_text(json.dumps(lab.history), encoding="utf-8")
     tried = Tried(context.out)
     save_model(tried.model, made.architecture, made.network)
-    export_onnx(made.network, lab.example(), tried.file)
+    parent = load_model(parent_of(context.inputs).model)
+    export_onnx(made.network, lab.example(), tried.file, context.metadata(parent))
     row = context.own_decisions().take("measured", lambda: measure(context, plan, made, tried, batch))
     (context.out / MEASURED).write_text(json.dumps(row, indent=1), encoding="utf-8")
 

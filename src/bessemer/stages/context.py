@@ -51,6 +51,13 @@ class Context:
         """The task's first measure, in the unit that suits the data."""
         return self.task.measures_of(self.dataset().about)[0]
 
+    def metadata(self, network: Any) -> dict[str, str]:
+        """What an exported file says of its use, such as the names of its outputs; lists are JSON."""
+        dataset = self.dataset()
+        told = {"task": self.recipe.task, "modality": dataset.about["modality"]}
+        told |= self.task.describe(dataset, network)
+        return {name: one if isinstance(one, str) else json.dumps(one) for name, one in told.items()}
+
     def own_decisions(self) -> Decisions:
         """Decisions of this artifact alone: taken once, and kept when it is interrupted."""
         return Decisions(self.work / DECISIONS)

@@ -60,7 +60,7 @@ def body(context: Context) -> None:
     network = load_model(parent_of(context.inputs).model)
     test = task.samples(dataset, "test", network)
     path = context.out / FILE
-    export_onnx(network, torch.from_numpy(test.inputs[:2]), path)
+    export_onnx(network, torch.from_numpy(test.inputs[:2]), path, context.metadata(network))
     session = OnnxModel(path, context.runtime.threads)
     some = task.compared(test)
     parity = task.parity(TorchModel(network).logits(some.inputs), session.logits(some.inputs))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bessemer import __version__
 from bessemer.artifact import Artifact
 from bessemer.compress.contract import Figures, judge
 from bessemer.compress.search import Candidate
@@ -140,6 +141,8 @@ def preprocessing(context: Context, shipped: Shipped, dataset: Dataset) -> dict[
     session, parent = OnnxModel(shipped.file), load_model(parent_of(context.inputs).model)
     return {
         "task": context.recipe.task,
+        "version": __version__,
+        "columns": columns_of(context.recipe),
         **from_raw_files(dataset),
         "input": {"name": INPUT, "dtype": session.dtype, "shape": session.shape()},
         "output": {"name": OUTPUT, "dtype": "float32", "shape": context.task.outputs(dataset)},
@@ -147,10 +150,22 @@ def preprocessing(context: Context, shipped: Shipped, dataset: Dataset) -> dict[
     }
 
 
+def columns_of(recipe: Recipe) -> dict[str, Any] | None:
+    """The columns of tables that the first of the sources with such names reads."""
+    named = (one.columns for one in recipe.data.sources if one.columns is not None)
+    first = next(named, None)
+    return first.model_dump(mode="json") if first is not None else None
+
+
 def from_raw_files(dataset: Dataset) -> dict[str, Any]:
     """What `bessemer.data.readers` must know to read a file as training did."""
     about = dataset.about
-    return {"modality": about["modality"], **about["preprocess"], "inside_the_model": about["arguments"]}
+    return {
+        "modality": about["modality"],
+        **about["preprocess"],
+        "steps": dataset.kind.steps(about["preprocess"]),
+        "inside_the_model": about["arguments"],
+    }
 
 
 def prove(

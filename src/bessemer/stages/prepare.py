@@ -36,6 +36,7 @@ def body(context: Context) -> None:
     """Prepare the data and show a few samples of it."""
     from bessemer.data.dataset import Dataset
     from bessemer.prepare.prepare import prepare as prepare_data
+    from bessemer.report.prepared import account_told
 
     recipe, task = context.recipe, context.task
     about = prepare_data(
@@ -55,6 +56,8 @@ def body(context: Context) -> None:
     facts["label_issues"] = [shown(dataset, issue) for issue in issues[:SHOWN_ISSUES]] + issues[SHOWN_ISSUES:]
     facts["blocks"] = [plain(block) for block in task.of_data(about)]
     measures = [measure.as_dict() for measure in task.measures_of(about)]
+    for line in account_told(facts):
+        context.progress.note(f"  {line}")
     context.write_facts({"data": facts, "measures": measures, "sample_noun": task.sample})
 
 

@@ -89,10 +89,13 @@ class Shown:
 
 
 class Predictor(Protocol):
-    """What `predict` needs of a task: raw files in, what the model says of them out. It works without torch."""
+    """What `predict` needs of a task: raw files in, what the model says of them out. It works without torch.
 
-    def read(self, path: Path) -> Any:
-        """What the model takes, from a raw file; raises Rejected where it cannot be used."""
+    It may have `flat(answer)`, an answer as columns of a table, and `adjust(**settings)`, for settings of its own.
+    """
+
+    def read(self, source: Any) -> Any:
+        """What the model takes, from a raw file, or a cell of a table; raises Rejected where it cannot be used."""
 
     def answer(self, model: Answers, inputs: Any, top: int) -> dict[str, Any]:
         """What the model says, as plain values."""

@@ -90,9 +90,12 @@ class Clock:
             self.kept = now
             self._keep()
 
-    def line(self, step: int, steps: int, loss: float | None) -> str:
-        """`loss 0.512 · 1,240 samples/s · 3 min left · 512 MB`, after `step` of `steps` steps."""
-        told = [f"loss {math.nan if loss is None else loss:.3f}"]
+    def line(self, step: int, steps: int, loss: float | None, floor: float = 0.0) -> str:
+        """`loss 0.512 · 1,240 samples/s · 3 min left · 512 MB`, after `step` of `steps` steps.
+
+        A loss that cannot fall to nothing stands beside its `floor`: `loss 0.512 (at least 0.500)`.
+        """
+        told = [f"loss {math.nan if loss is None else loss:.3f}{f' (at least {floor:.3f})' if floor else ''}"]
         if self.recent_seconds:
             rate = self.recent_samples / self.recent_seconds
             told.append(f"{rate * self.tokens:,.0f} tokens/s" if self.tokens else f"{rate:,.0f} samples/s")

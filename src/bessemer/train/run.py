@@ -13,6 +13,7 @@ from bessemer.runtime import Progress
 from bessemer.train.clock import Clock
 from bessemer.train.curve import Validate, record, tell
 from bessemer.train.guard import Guard, check_ranks
+from bessemer.train.methods import Method
 from bessemer.train.methods.early_stopping import gains_no_more
 from bessemer.train.resume import newest_state, restore, state_of
 from bessemer.train.saver import Saver
@@ -59,6 +60,14 @@ class Run:
         """Whether early stopping ends the run here; the main rank, which validates, knows."""
         return gains_no_more(self.history, self.training.config, self.watch.higher_is_better)
 
+    @property
+    def floor(self) -> float:
+        """Nats that the loss cannot fall below; 0 where a method has a loss of its own."""
+        methods = self.training.methods
+        if any(type(method).loss is not Method.loss for method in methods):
+            return 0.0
+        return max((method.floor for method in methods), default=0.0)
+
     def _step(self, batch: Batch) -> float | None:
         """Take a step and tell of it; returns its loss, or None where it was skipped."""
         watch, step = self.watch, batch.step + 1
@@ -72,7 +81,7 @@ class Run:
                 self._record(left_out, None)
         self._record(step, loss)
         steps = self.training.steps
-        watch.progress.step(watch.label, step, steps, self.clock.line(step, steps, loss))
+        watch.progress.step(watch.label, step, steps, self.clock.line(step, steps, loss, self.floor))
         return loss
 
     def _record(self, step: int, loss: float | None) -> None:

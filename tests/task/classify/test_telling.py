@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from bessemer.task.classify.telling import card
+from bessemer.task.classify.task import Classification
+from bessemer.task.classify.telling import card, never_given
 
 CLASSES = [{"name": name, "f1": f1} for name, f1 in (("a", 0.9), ("b", 0.5), ("c", 1.0), ("d", 0.75))]
 ABOUT: dict[str, dict[str, Any]] = {
@@ -34,3 +36,20 @@ def test_many_classes_are_counted() -> None:
     (told,) = card({"modality": "image", "classes": names, **ABOUT["image"]}, CLASSES)["does"]
     assert told.startswith("It sorts images into 120 classes: species 0, ")
     assert told.endswith("species 29 and 90 more.")
+
+
+def test_classes_that_are_never_given_are_named() -> None:
+    counts = np.array([[5, 0, 0], [3, 0, 1], [0, 0, 4]])
+    assert never_given("shipped", counts, ["a", "b", "c"]) == [
+        "The shipped model never gives b: 4 test samples of 1 class."
+    ]
+    assert never_given("shipped", np.array([[5, 0], [0, 0]]), ["a", "b"]) == []  # b is not in the test split
+
+
+@pytest.mark.parametrize(("counts", "beside"), [([30, 25], []), ([30, 10], ["macro-F1"]), ([30, 0], ["macro-F1"])])
+def test_uneven_classes_have_macro_f1_beside_accuracy(counts: list[int], beside: list[str]) -> None:
+    about = {"class_counts": {"train": counts, "test": [10, 10]}}
+    measures = Classification().measures_of(about)
+    assert [one.name for one in measures] == ["accuracy", "precision", "recall", "f1"]
+    assert [one.label for one in measures if one.beside] == beside
+    assert not any(one.beside for one in Classification().measures_of({}))

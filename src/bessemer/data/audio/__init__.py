@@ -34,6 +34,8 @@ class Sound(Kind):
     suffixes = frozenset(f".{suffix}" for suffix in SUFFIXES.split())
     readable = suffixes - {".wave", ".m4a", ".aac", ".snd", ".wma", ".amr"}
     in_cells = False
+    reads_cells = True
+    alone = "bessemer.data.audio.alone"
     decisive = True  # texts describe recordings, but recordings seldom decorate texts
     presets = PRESETS
     simple = Simple("logistic regression on mean spectra", (0.1, 1.0, 10.0, 100.0), trials=20_000)
@@ -68,6 +70,19 @@ class Sound(Kind):
         from bessemer.data.audio.read import audio_reader
 
         return audio_reader(about)
+
+    def steps(self, about: Mapping[str, Any]) -> list[str]:
+        from bessemer.data.audio.cleaner import OFFSET
+
+        cut = "clips that overlap by half, silent ones left out" if about["windows"] else "its middle"
+        return [
+            "decoded to -1 to 1, channels averaged",
+            f"its mean removed where that is beyond {OFFSET:g}",
+            f"resampled to {about['rate']} Hz (polyphase, Kaiser window)",
+            f"{about['samples']} samples: of longer ones {cut}, shorter ones in the middle of zeros",
+            "rounded to int16",
+            "inside the model: log-mel spectrogram, mean and deviation of each band taken away",
+        ]
 
     def tensor(self, about: Mapping[str, Any]) -> str:
         return (

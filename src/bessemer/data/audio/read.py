@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from bessemer.data.audio.cleaner import loudness, read_clips
 
 
-def audio_reader(about: Mapping[str, Any]) -> Callable[[Path], NDArray[np.int16]]:
-    """Sound files to int16 (n, T). Of several clips the silent ones are left out, as in training."""
+def audio_reader(about: Mapping[str, Any]) -> Callable[[Path | bytes], NDArray[np.int16]]:
+    """Sound files or bytes to int16 (n, T). Of several clips the silent ones are left out, as in training."""
     rate, samples, windows = int(about["rate"]), int(about["samples"]), bool(about["windows"])
     silence = float(about["silence_db"])
 
-    def read(path: Path) -> NDArray[np.int16]:
-        clips = read_clips(path, rate, samples, windows)
+    def read(source: Path | bytes) -> NDArray[np.int16]:
+        clips = read_clips(source, rate, samples, windows)
         heard = np.array([loudness(clip / np.float32(32768)) >= silence for clip in clips])
         return clips[heard] if heard.any() else clips
 

@@ -35,6 +35,8 @@ class Images(Kind):
     suffixes = frozenset(f".{suffix}" for suffix in SUFFIXES.split())
     readable = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
     in_cells = False
+    reads_cells = True
+    alone = "bessemer.data.image.alone"
     simple = Simple("logistic regression on pixels", (0.03, 0.3, 3.0))
     drawn = True
 
@@ -75,11 +77,21 @@ class Images(Kind):
         return lambda images, ids, epochs, seed: augment(images, config, ids, epochs, seed)
 
     def reader(self, about: Mapping[str, Any], folder: Path) -> Reader:
-        """Image files to uint8 (1, H, W, C)."""
+        """Image files, or their bytes, to uint8 (1, H, W, C)."""
         from bessemer.data.image.cleaner import read_image
 
         size, gray = (int(about["size"][0]), int(about["size"][1])), about["color"] == "gray"
-        return lambda path: read_image(path, size, gray)[None]
+        return lambda source: read_image(source, size, gray)[None]
+
+    def steps(self, about: Mapping[str, Any]) -> list[str]:
+        return [
+            "decoded, turned as EXIF says",
+            "more than 8 bits a channel reduced to 8",
+            f"transparency laid on {about.get('ground', 'white')}",
+            f"converted to {'gray (ITU-R 601)' if about['color'] == 'gray' else 'RGB'}, 0 to 255",
+            f"{about['resize']}, to {about['size'][0]} x {about['size'][1]} (height x width)",
+            "inside the model: divided by 255, mean and deviation of each channel taken away",
+        ]
 
     def tensor(self, about: Mapping[str, Any]) -> str:
         shape = "uint8 (batch, height, width, channels)"

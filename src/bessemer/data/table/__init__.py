@@ -37,6 +37,7 @@ class Table(Kind):
     example = "rows.csv"
     readable = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"})
     whole_rows = True
+    alone = "bessemer.data.table.alone"
     optimizer = "adamw"
     simple = Simple(
         "logistic regression on scaled numbers and categories", (0.01, 0.1, 1.0, 10.0), 100_000, 20_000
@@ -82,6 +83,15 @@ class Table(Kind):
         from bessemer.data.table.front import ship_front
 
         ship_front(folder, about, inputs)
+
+    def steps(self, about: Mapping[str, Any]) -> list[str]:
+        return [
+            "cells of columns by name; empty ones and words such as NA say nothing",
+            "numbers as `settings` says: decimal commas, thousands and units",
+            "dates to seconds since 1970, UTC",
+            "categories to codes: 0 nothing known, 1 not listed, from 2 in the order of `listed`",
+            "inside the model: medians taken away, gaps marked",
+        ]
 
     def tensor(self, about: Mapping[str, Any]) -> str:
         (width,) = about["inputs"]["shape"]

@@ -36,14 +36,14 @@ def table_rows(about: Mapping[str, Any]) -> RowsOf:
 
     def encode(number: int, row: Mapping[str, Any] | Rejected) -> ReadRow:
         if isinstance(row, Rejected):
-            return ReadRow(number, None, (), f"{row.reason}: {row.detail}" if row.detail else row.reason)
+            return ReadRow(number, None, {}, (), f"{row.reason}: {row.detail}" if row.detail else row.reason)
         values, categories, odd = rows.read(row)
         found = [code_of(name, known) for name, known in zip(categories, codes, strict=True)]
-        return ReadRow(number, np.concatenate([values, np.array(found, np.float64)]), tuple(map(_told, odd)))
+        return ReadRow(number, np.concatenate([values, np.array(found, np.float64)]), row, tuple(map(_told, odd)))
 
     def read(path: Path) -> Iterator[ReadRow]:
         table = _opened(path, names)
-        every = (row for task in table.tasks(ROWS, BYTES) for _, row in table.read(task, names))
+        every = (row for task in table.tasks(ROWS, BYTES) for _, row in table.read(task, table.columns))
         number = 0
         for number, row in enumerate(every, 1):
             yield encode(number, row)

@@ -37,6 +37,8 @@ class Text(Kind):
     sources = ("text_folder", "stdlib")
     suffixes = frozenset(f".{suffix}" for suffix in SUFFIXES.split())
     any_name = True
+    reads_cells = True
+    alone = "bessemer.data.text.alone"
     optimizer = "adamw"  # Transformers learn with Adam where plain gradient descent does not
     presets = PRESETS
     simple = Simple(
@@ -91,6 +93,23 @@ class Text(Kind):
         from bessemer.data.text.read import text_reader
 
         return text_reader(about, folder)
+
+    def steps(self, about: Mapping[str, Any]) -> list[str]:
+        html = ["entities resolved, text taken out of HTML"] if about["html"] == "auto" else []
+        spaces = "one line end, no spaces at line ends, at most one blank line"
+        kept = "as it is" if about.get("white_space", "normalize") == "keep" else spaces
+        lines = len(about.get("boilerplate", ()))
+        size = about.get("piece_characters")
+        return [
+            "decoded from UTF-8, or else from the encoding whose letters make sense",
+            "mojibake mended (ftfy)",
+            *html,
+            "control characters and characters without width removed, Unicode NFC",
+            f"white space {kept}",
+            *([f"{lines} lines that many texts share dropped, by their hashes in `boilerplate`"] if lines else []),
+            *([f"cut into pieces of about {size} characters, whose answers are averaged"] if size else []),
+            f"tokens by tokenizer.json, at most {about.get('max_tokens', 'the context')}",
+        ]
 
     def tensor(self, about: Mapping[str, Any]) -> str:
         return (

@@ -9,23 +9,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bessemer.data.record import Rejected
 from bessemer.data.text.boilerplate import drop_lines
 from bessemer.data.text.decode import decode
 from bessemer.data.text.repair import clean_text
 
 TOKENIZER = "tokenizer.json"
+Source = Path | bytes | str
 
 
-def text_reader(about: Mapping[str, Any], folder: Path) -> Callable[[Path], NDArray[np.int32]]:
-    """Text files to token ids int32 (n, T), padded with 0: a row for each piece of the text."""
+def text_reader(about: Mapping[str, Any], folder: Path) -> Callable[[Source], NDArray[np.int32]]:
+    """Files, bytes or texts to token ids int32 (n, T), padded with 0: a row for each piece of the text."""
     from bessemer.data.text.cleaner import pieces
     from bessemer.data.text.tokenize import load_tokenizer
 
     tokenizer, longest = load_tokenizer(folder / TOKENIZER), int(about["max_tokens"])
     size, text_of = about["piece_characters"], clean_reader(about)
 
-    def read(path: Path) -> NDArray[np.int32]:
-        text = text_of(path)
+    def read(source: Source) -> NDArray[np.int32]:
+        text = text_of(source)
         found = tokenizer.encode_batch(pieces(text, size) if size else [text], longest)
         tokens = np.zeros((len(found), max([1, *map(len, found)])), np.int32)
         for row, one in zip(tokens, found, strict=True):
@@ -35,14 +37,23 @@ def text_reader(about: Mapping[str, Any], folder: Path) -> Callable[[Path], NDAr
     return read
 
 
-def clean_reader(about: Mapping[str, Any]) -> Callable[[Path], str]:
-    """A function from a text file to its text, cleaned as `about` says."""
+def clean_reader(about: Mapping[str, Any]) -> Callable[[Source], str]:
+    """A function from a text file, its bytes or a text to the text, cleaned as `about` says."""
     html, spaces = str(about["html"]), str(about.get("white_space", "normalize"))
     repeated = frozenset(about.get("boilerplate", ()))
 
-    def read(path: Path) -> str:
-        text, _ = clean_text(decode(path.read_bytes())[0], html, spaces)
+    def read(source: Source) -> str:
+        text, _ = clean_text(_raw_text(source), html, spaces)
         shorter = drop_lines(text, repeated)
         return text if shorter == text else clean_text(shorter, "keep", spaces)[0]
 
     return read
+
+
+def _raw_text(source: Source) -> str:
+    """A text as it came; raises Rejected where there is none."""
+    if isinstance(source, str):
+        if not source.strip():
+            raise Rejected("empty text")
+        return source
+    return decode(source.read_bytes() if isinstance(source, Path) else source)[0]

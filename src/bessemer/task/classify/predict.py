@@ -23,9 +23,9 @@ class ClassPredictor:
         self.classes: list[str] = list(about["classes"])
         self._read = reader(dict(about), folder)
 
-    def read(self, path: Path) -> NDArray[Any]:
-        """Inputs (n, ...): one, or the clips or pieces of a long file."""
-        return self._read(path)
+    def read(self, source: Any) -> NDArray[Any]:
+        """Inputs (n, ...) of a file or a cell: one, or the clips or pieces of a long file."""
+        return self._read(source)
 
     def answer(self, model: Answers, inputs: NDArray[Any], top: int) -> dict[str, Any]:
         """The `top` most probable classes; of a file in several parts the mean over them."""
@@ -37,3 +37,11 @@ class ClassPredictor:
     def told(self, answer: Mapping[str, Any]) -> str:
         """Classes and probabilities on one line."""
         return "  ".join(f"{one['class']} {one['probability']:.1%}" for one in answer["top"])
+
+    def flat(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """The class, its probability and, where all are listed, that of each class in the order of the file."""
+        first, listed = answer["top"][0], {one["class"]: one["probability"] for one in answer["top"]}
+        row = {"predicted": first["class"], "probability": first["probability"]}
+        if len(listed) == len(self.classes):
+            row |= {f"probability of {name}": listed[name] for name in self.classes}
+        return row

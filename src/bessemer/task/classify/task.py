@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from bessemer.model.answers import Answers
 
 ACCURACY = Measure("accuracy", "accuracy", SHARE, best=1.0)
+UNEVEN = 1.5  # times that the largest class is as large as the smallest
 
 
 class Classification(Task):
@@ -31,6 +33,15 @@ class Classification(Task):
         Measure("recall", "recall", SHARE),
         Measure("f1", "F1", SHARE),
     )
+
+    def measures_of(self, about: Mapping[str, Any]) -> tuple[Measure, ...]:
+        """F1, the mean over classes, stands beside accuracy where classes are uneven."""
+        counts = [sum(each) for each in zip(*(about.get("class_counts") or {}).values(), strict=True)]
+        if not counts or max(counts) < UNEVEN * min(counts):
+            return self.measures
+        return tuple(
+            replace(one, label="macro-F1", beside=True) if one.name == "f1" else one for one in self.measures
+        )
 
     def check(self, recipe: Any) -> None:
         limit = recipe.compress.contract.max_drop if recipe.compress else None

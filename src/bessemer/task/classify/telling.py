@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from bessemer.data.kinds import find_kind
 from bessemer.measure.metrics import confusion_matrix, per_class
 from bessemer.report.blocks import Column, Gallery, Matrix, Sample, Section, Table, Text
+from bessemer.report.format import plural
 from bessemer.report.units import COUNT, SHARE
+from bessemer.task.alone import snippet
 from bessemer.task.task import Records, Shown
 
 SHOWN_MISTAKES = 24
@@ -24,7 +26,20 @@ Counts = NDArray[np.int64]
 def facts(shown: Shown) -> dict[str, Any]:
     """What the card says."""
     classes = shown.dataset.about["classes"]
-    return {"card": card(shown.dataset.about, per_class(counted(shown.records, len(classes)), classes))}
+    counts = counted(shown.records, len(classes))
+    told = card(shown.dataset.about, per_class(counts, classes))
+    return {"card": {**told, "mind": never_given(shown.role, counts, classes)}}
+
+
+def never_given(role: str, counts: Counts, classes: Sequence[str]) -> list[str]:
+    """A sentence that names the classes which stand in the test split and are no answer there; none else."""
+    missing = np.flatnonzero((counts.sum(1) > 0) & (counts.sum(0) == 0))
+    if not len(missing):
+        return []
+    named = ", ".join(classes[place] for place in missing[:LISTED])
+    more = f" and {len(missing) - LISTED} more" if len(missing) > LISTED else ""
+    samples = plural(int(counts[missing].sum()), "test sample")
+    return [f"The {role} model never gives {named}{more}: {samples} of {plural(len(missing), 'class')}."]
 
 
 def sections(shown: Shown) -> dict[str, Section]:
@@ -117,6 +132,7 @@ def card(about: Mapping[str, Any], classes: list[dict[str, Any]]) -> dict[str, A
         "use": {
             "example": kind.example,
             "says": "classes and probabilities of raw files",
+            "python": snippet(kind, "bessemer.task.classify.alone"),
             "tensors": f"{kind.tensor(about)} `preprocess.json` says it in full; `logits` is one row a sample.",
         },
         "limits": [f"Lowest F1 by class: {lowest}."],

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bessemer import draws
 from bessemer.data.text.read import TOKENIZER, clean_reader
 from bessemer.data.text.tokenize import load_tokenizer
+from bessemer.errors import UsageError
 from bessemer.task.language.score import logit_nats
 
 if TYPE_CHECKING:
@@ -36,15 +37,23 @@ def document_nats(logits: Logits, tokens: NDArray[np.int32], context: int) -> fl
 
 
 def continue_text(
-    logits: Logits, tokens: NDArray[np.int32], count: int, context: int, seed: int = 0
+    logits: Logits,
+    tokens: NDArray[np.int32],
+    count: int,
+    context: int,
+    seed: int = 0,
+    temperature: float = TEMPERATURE,
 ) -> NDArray[Any]:
-    """`count` token ids that follow tokens (T,), drawn from the likeliest by a generator of this seed."""
+    """`count` token ids that follow tokens (T,), drawn from the likeliest by a generator of this seed.
+
+    Logits are divided by `temperature`; 0 takes the likeliest token each time.
+    """
     generator = draws.generator(draws.Stream.CONTINUE, seed)
     every = list(tokens)
     for _ in range(count):
-        last = logits(np.array([every[-context:]], np.int32))[0, -1].astype(np.float64) / TEMPERATURE
-        best = np.argsort(-last, kind="stable")[:TOP_K]
-        shares = np.exp(last[best] - last[best[0]])
+        last = logits(np.array([every[-context:]], np.int32))[0, -1].astype(np.float64)
+        best = np.argsort(-last, kind="stable")[: TOP_K if temperature else 1]
+        shares = np.exp((last[best] - last[best[0]]) / (temperature or 1))
         every.append(int(generator.choice(best, p=shares / shares.sum())))
     return np.array(every[len(tokens) :], np.int32)
 
@@ -57,13 +66,23 @@ class TextPredictor:
         self.lengths = self.tokenizer.byte_lengths()
         self.context, self.end = int(about["context"]), int(about["end"])
         self.read = clean_reader(dict(about))
+        self.count, self.temperature, self.seed = TOKENS, TEMPERATURE, 0
+
+    def adjust(self, tokens: int = TOKENS, temperature: float = TEMPERATURE, seed: int = 0) -> None:
+        """How a text is gone on with: at most so many tokens, drawn at a temperature, from a seed."""
+        if tokens < 0 or temperature < 0 or seed < 0:
+            raise UsageError(
+                f"tokens {tokens}, temperature {temperature:g}, seed {seed}: none of them can be below 0",
+                "take a temperature of 0 for the likeliest tokens, or leave it out",
+            )
+        self.count, self.temperature, self.seed = tokens, temperature, seed
 
     def answer(self, model: Answers, inputs: str, top: int) -> dict[str, Any]:
-        """Bytes, tokens, bits per byte, and 64 tokens that could follow."""
+        """Bytes, tokens, bits per byte, and tokens that could follow."""
         tokens = np.concatenate([[self.end], self.tokenizer.encode(inputs)]).astype(np.int32)
         nats = document_nats(model, np.append(tokens, np.int32(self.end)), self.context)
         size = len(inputs.encode("utf-8"))
-        said = continue_text(model, tokens, TOKENS, self.context)
+        said = continue_text(model, tokens, self.count, self.context, self.seed, self.temperature)
         ended = np.flatnonzero(said == self.end)
         said = said[: ended[0]] if len(ended) else said
         return {

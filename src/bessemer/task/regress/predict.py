@@ -24,9 +24,9 @@ class NumberPredictor:
         self.units = [unit_for(float(one["std"])) for one in about["targets"]]
         self._read = reader(dict(about), folder)
 
-    def read(self, path: Path) -> NDArray[Any]:
-        """Inputs (n, ...): one, or the clips or pieces of a long file."""
-        return self._read(path)
+    def read(self, source: Any) -> NDArray[Any]:
+        """Inputs (n, ...) of a file or a cell: one, or the clips or pieces of a long file."""
+        return self._read(source)
 
     def answer(self, model: Answers, inputs: NDArray[Any], top: int) -> dict[str, Any]:
         """`number`, or `numbers` by name where there are several; of a file in parts the mean over them."""
@@ -39,3 +39,9 @@ class NumberPredictor:
             return self.units[0].value(answer["number"])
         named = zip(answer["numbers"].items(), self.units, strict=True)
         return "  ".join(f"{name} {unit.value(number)}" for (name, number), unit in named)
+
+    def flat(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """The number, or each of several by its name."""
+        if "number" in answer:
+            return {"predicted": answer["number"]}
+        return {f"predicted {name}": number for name, number in answer["numbers"].items()}

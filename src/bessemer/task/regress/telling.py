@@ -13,6 +13,7 @@ from bessemer.data.kinds import find_kind
 from bessemer.measure.numbers import measures, moments_of
 from bessemer.report.blocks import Block, Column, Curves, Gallery, Histogram, Sample, Section, Table
 from bessemer.report.units import PLAIN, Unit, unit_for
+from bessemer.task.alone import snippet
 from bessemer.task.task import Records, Shown
 
 SHOWN_WORST = 24
@@ -142,6 +143,7 @@ def card(about: Mapping[str, Any]) -> dict[str, Any]:
         "use": {
             "example": kind.example,
             "says": says,
+            "python": snippet(kind, "bessemer.task.regress.alone"),
             "tensors": f"{kind.tensor(about)} `preprocess.json` says it in full; `logits` is one row a sample: "
             f"{listed}, {'each ' if many else ''}in its own unit.",
         },

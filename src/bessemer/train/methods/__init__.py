@@ -24,6 +24,7 @@ class Method:
 
     name = "none"
     averages = False  # one that averages weights comes last, behind methods that a caller adds
+    floor = 0.0  # nats that no loss can fall below, because of what the method makes of targets
     chooses = False  # one that looks at each validation, on every rank
 
     def prepare(self, model: nn.Module) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from torch import Tensor
@@ -17,6 +18,13 @@ def label_smoothing(targets: Tensor, smoothing: float) -> Tensor:
     return targets * (1 - smoothing) + uniform
 
 
+def smoothed_entropy(smoothing: float, classes: int) -> float:
+    """The cross-entropy in nats of the best answer to a smoothed label: the entropy of the label itself."""
+    other = smoothing / classes
+    shares = [1 - smoothing + other, *[other] * (classes - 1)]
+    return -sum(share * math.log(share) for share in shares if share)
+
+
 class LabelSmoothing(Method):
     """Smooths every batch's targets."""
 
@@ -28,4 +36,5 @@ class LabelSmoothing(Method):
 
     def batch(self, batch: Batch) -> Batch:
         soft = self.task.soft_targets(batch.targets)
+        self.floor = smoothed_entropy(self.smoothing, soft.shape[1])
         return replace(batch, targets=label_smoothing(soft, self.smoothing))
