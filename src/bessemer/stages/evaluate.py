@@ -16,7 +16,7 @@ from bessemer.stages.stage import Stage
 from bessemer.stages.train import parent_of
 from bessemer.task.task import Records, Shown
 
-FILE, BASELINE = "model.onnx", "baseline.json"
+FILE, BASELINE, SIMPLE = "model.onnx", "baseline.json", "simple"
 SPLITS = ("test", "validation")
 
 
@@ -86,9 +86,18 @@ STAGE = Stage("evaluate", (prepare.STAGE, train.STAGE), settings, body)
 def simple_baseline(context: Context) -> dict[str, Any]:
     """What simple means reach on the same splits; it depends on the data alone, so it is found once."""
 
+    from bessemer.model.state import save_model
+
     def make(out: Path, work: Path) -> None:
         context.progress.note("  a simple model on the same data, for comparison")
         found = context.task.baseline(context.dataset(), context.recipe.seed)
+        for place, (name, records) in enumerate(found.pop("records", {}).items()):
+            save_records(records, out / f"{place}.npz")
+            found.setdefault("recorded", {})[name] = f"{place}.npz"
+        network = found.pop("network", None)
+        if network is not None:
+            found["network"] = network["name"]
+            save_model(out / SIMPLE, network["architecture"], network["module"])
         (out / BASELINE).write_text(json.dumps(found), encoding="utf-8")
 
     inputs = {"prepare": context.inputs["prepare"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.image.presets import preset
-from bessemer.data.kind import U64, Augment, Kept, Kind, Reader, Settled, Simple
+from bessemer.data.kind import U64, Augment, Kept, Kind, Line, Reader, Settled, Simple
 
 if TYPE_CHECKING:
     from bessemer.data.config import AugmentConfig, DataConfig, DedupConfig
     from bessemer.data.copies import I64, Payload, Search
-    from bessemer.data.features import Features, Transform
     from bessemer.data.record import Cleaner
     from bessemer.data.starter import Plan
 
@@ -37,7 +36,12 @@ class Images(Kind):
     in_cells = False
     reads_cells = True
     alone = "bessemer.data.image.alone"
-    simple = Simple("logistic regression on pixels", (0.03, 0.3, 3.0))
+    simple = Simple(
+        "logistic regression on gradients, colors and pixels",
+        (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
+        40_000,
+        10_000,
+    )
     drawn = True
 
     def sniff(self, head: bytes) -> bool:
@@ -66,10 +70,14 @@ class Images(Kind):
 
         return finish_images(config, settled, kept, out)
 
-    def features(self, values: Any, arguments: Mapping[str, Any]) -> tuple[Features, Transform]:
-        from bessemer.data.image.features import centered_pixels
+    def simple_network(
+        self, shape: Sequence[int], arguments: Mapping[str, Any], outputs: int, classes: bool
+    ) -> Line:
+        from bessemer.data.image.features import ImageFeatures
+        from bessemer.data.simple import Linear
 
-        return centered_pixels(values)
+        features = ImageFeatures(*shape)
+        return Linear(features, features.groups, outputs)
 
     def augmenter(self, config: AugmentConfig, about: Mapping[str, Any]) -> Augment:
         from bessemer.data.image.augment import augment
