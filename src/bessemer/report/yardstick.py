@@ -10,6 +10,8 @@ from bessemer.report import format as say
 from bessemer.report.facts import Report
 from bessemer.report.units import Unit
 
+SIMPLE = "simple"  # the step that puts the simple model in place of the network
+
 
 @dataclass(frozen=True)
 class Reached:
@@ -66,6 +68,8 @@ def compared(report: Report) -> str:
     simple, (role, value), measure = strongest(report), _model(report), facts.headline_measure(report)
     if simple is None or value is None:
         return ""
+    if ships_simple(report):
+        return _simple_ships(report, value)
     unit, gap = measure.unit, measure.gain(simple.value, value)
     noun = facts.sample_noun(report)
     reach = f"{simple.name} reaches {unit.told(simple.value)} on the same test {noun}s"
@@ -90,8 +94,26 @@ def compared(report: Report) -> str:
     return f"{better}: {reach}."
 
 
+def ships_simple(report: Report) -> bool:
+    """Whether what ships is the simple model itself."""
+    chosen = facts.chosen(report) or {}
+    return any(step.get("step") == SIMPLE for step in chosen.get("steps") or [])
+
+
+def _simple_ships(report: Report, value: float) -> str:
+    measure, parent = facts.headline_measure(report), facts.value(report, "parent")
+    unit, noun = measure.unit, facts.sample_noun(report)
+    reach = f"The simple model ships: it reaches {unit.told(value)} on the test {noun}s"
+    if parent is None:
+        return f"{reach}."
+    network = f"the network that was trained {unit.told(parent)}"
+    return f"{reach}, {network}. It is fitted in seconds, and small."
+
+
 def beaten(report: Report) -> bool:
     """Whether a simple model is known and better than the network; a tie is none."""
+    if ships_simple(report):
+        return False
     simple, (_, value), measure = strongest(report), _model(report), facts.headline_measure(report)
     if simple is None or value is None:
         return False

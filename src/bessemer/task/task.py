@@ -162,8 +162,8 @@ class Task:
     def check(self, recipe: Any) -> None:
         """Raise ValueError where a recipe's settings do not go with the task; name what to change."""
 
-    def starter(self) -> Callable[[Path, Path, bool], str] | None:
-        """What writes a first recipe (data, out, force); None for the one that goes by the kind of data."""
+    def starter(self) -> Callable[[Path, Path, bool, float], str] | None:
+        """What writes a first recipe (data, out, force, minutes of the run); None for that of the kind of data."""
         return None
 
     # --- data and network --------------------------------------------------------------------------------

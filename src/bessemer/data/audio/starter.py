@@ -6,7 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bessemer.data.starter import TEST, VALIDATION, Plan, compress_section, header, smoothing, with_enough_steps
+from bessemer.data.starter import (
+    TEST,
+    VALIDATION,
+    Plan,
+    compress_section,
+    header,
+    minutes_line,
+    smoothing,
+    with_enough_steps,
+)
 
 AUDIO_VIEWS = 90_000  # seconds of sound that are trained on in a few minutes
 LEAST_SOUND_STEPS = 1800
@@ -37,6 +46,7 @@ model: # log-mel features and a residual network
   strides: [1, 2, 2]
 train:
   epochs: {epochs} # more is better up to a point; look at the learning curve in the report
+{minutes_line(plan)}\
   batch_size: {batch}
   ghost_batch: {batch}
   optimizer: {{name: sgd, learning_rate: 0.05}}

@@ -67,7 +67,7 @@ class LanguageModelling(Task):
         if recipe.augment != type(recipe.augment)():
             raise ValueError("task language takes text as it is; remove augment")
 
-    def starter(self) -> Callable[[Path, Path, bool], str]:
+    def starter(self) -> Callable[[Path, Path, bool, float], str]:
         from bessemer.task.language.starter import write_language_recipe
 
         return write_language_recipe
