@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from bessemer.data.config import DataConfig
 from bessemer.data.kind import Kind
 from bessemer.data.kinds import find_kind
+from bessemer.data.record import Source
 from bessemer.data.starter import Plan
 from bessemer.errors import DataError, UsageError
 from bessemer.prepare.ingest import Job, Task, in_order
@@ -19,6 +21,7 @@ from bessemer.runtime import available_threads
 
 LOOKS = 5000  # rows that are looked at to choose sizes
 TEXT_LOOKS = 1000
+SHOWN = 5  # kinds of files that are not read
 PARTS = 12  # of a table that are looked at
 
 
@@ -37,7 +40,8 @@ def write_recipe(data: Path, out: Path, force: bool = False) -> str:
     except OSError as error:
         raise UsageError(f"{out}: cannot be written: {error.strerror}", "give another place with -o") from error
     found = f"{plan.rows:,} {kind.noun} {plan.targets}, {kind.found(plan)}"
-    return f"{found}: wrote {out}\nNext: bessemer run {out}"
+    remarks = "".join(f"Note: {remark}.\n" for remark in plan.remarks)
+    return f"{found}: wrote {out}\n{remarks}Next: bessemer run {out}"
 
 
 def look(data: Path) -> tuple[Plan, Kind]:
@@ -65,7 +69,17 @@ def look(data: Path) -> tuple[Plan, Kind]:
         looks = text_lengths(job)
     splits = Counter(split for _, split in rows if split)
     origin = data.resolve() if data.is_dir() else Path(values["path"])
-    return Plan(origin, values, len(rows), counts, splits, job.cleaner.settled, looks, config), kind
+    told = tuple(remark for source in job.sources for remark in remarks_on(source))
+    return Plan(origin, values, len(rows), counts, splits, job.cleaner.settled, looks, config, told), kind
+
+
+def remarks_on(source: Source) -> Iterator[str]:
+    """What a source decided or leaves out that a user should know."""
+    yield from getattr(source, "remarks", ())
+    if source.ignored:
+        names = [f"{count:,} {name}" for name, count in Counter(source.ignored).most_common(SHOWN)]
+        rest = sum(source.ignored.values()) - sum(count for _, count in Counter(source.ignored).most_common(SHOWN))
+        yield f"not read, as they are of other kinds: {', '.join(names)}{f' and {rest:,} more' if rest else ''}"
 
 
 def evenly(every: list[Task]) -> list[Task]:

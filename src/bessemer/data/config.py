@@ -132,6 +132,9 @@ class SourceConfig(Config):
     unit: Literal["file", "piece", "paragraph", "line"] = Field(
         "file", description="what is one sample of a text folder; piece cuts long files at line ends"
     )
+    links: Literal["inside", "follow"] = Field(
+        "inside", description="of a folder: follow also reads what links out of it lead to"
+    )
     weight: float = Field(1.0, gt=0, le=1000, description="times that its training samples are seen in an epoch")
 
     @property

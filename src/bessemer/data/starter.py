@@ -34,6 +34,7 @@ class Plan:
     settled: dict[str, Any]
     looks: list[Any]
     config: DataConfig  # the settings that the look was made with
+    remarks: tuple[str, ...] = ()  # what was decided or left out and a user should know, a sentence each
 
     @property
     def name(self) -> str:
@@ -88,7 +89,7 @@ def header(plan: Plan, out: Path, noun: str, found: str) -> str:
 # The largest class is {largest[0]!r} with {largest[1]:,}, the smallest {smallest[0]!r} with {smallest[1]:,}.
 # Run it with: bessemer run {out.name}
 # Every key and its meaning: bessemer schema. Try changes with --set, for example --set train.epochs=5.
-name: {json.dumps(plan.name)}
+{"".join(f"# Note: {remark}.{chr(10)}" for remark in plan.remarks)}name: {json.dumps(plan.name)}
 seed: 0
 data:
 {data_section(plan)}"""

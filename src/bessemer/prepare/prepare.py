@@ -279,6 +279,7 @@ def describe(
         **fates.facts(staged, classes),
         "repairs": dict(staged.repairs.most_common()),
         "ignored": dict(ignored.most_common()),
+        "remarks": [remark for one in job.sources for remark in getattr(one, "remarks", ())],
         "lengths": {"name": kind.sizes, "unit": kind.unit, **histogram(staged.lengths[fates.kept])},
         "splits": {name: int(count.sum()) for name, count in counts.items()},
         "class_counts": {name: count.tolist() for name, count in counts.items()},
