@@ -183,6 +183,11 @@ class SplitConfig(Config):
 
     test: float = Field(0.2, gt=0, lt=1, description="share for the final test")
     validation: float = Field(0.1, gt=0, lt=1, description="share of the rest, for choosing between candidates")
+    together: bool = Field(
+        True,
+        description="keep parts of one scene, recording or work on one side, found by names of files, shared "
+        "passages of texts, and near copies that are not dropped",
+    )
 
     @model_validator(mode="after")
     def _leave_some(self) -> SplitConfig:

@@ -28,11 +28,12 @@ from bessemer.draws import mix
 from bessemer.errors import DataError
 from bessemer.prepare.accounts import Fates, settle, write_quarantine, write_rows
 from bessemer.prepare.chosen import Chosen
+from bessemer.prepare.groups import split_together
 from bessemer.prepare.ingest import Job, Task, in_order, ingest
 from bessemer.prepare.numbers import check_numbers, describe_numbers, distinct_numbers, numbers_in, numbers_of
+from bessemer.prepare.remarks import given_splits, remarks_on
 from bessemer.prepare.review import review_labels
 from bessemer.prepare.source import open_source
-from bessemer.prepare.splits import choose_splits
 from bessemer.prepare.staging import NO_LABEL, Staged, tell_repeats_apart
 from bessemer.runtime import SILENT, Progress, available_threads
 
@@ -89,6 +90,8 @@ def prepare(
         config, job, selection, staged, seed, out, 2 if labelled and not numbers else 1
     )
     give_back()
+    for remark in about["remarks"]:
+        progress.note(remark)
     about |= (finish or kind.finish)(config, job.cleaner.settled, chosen, out)
     about |= {"told": kind.told(about), "noun": kind.noun, "drawn": kind.drawn}
     give_back()
@@ -117,10 +120,12 @@ def account(
     said = distinct_numbers(staged, len(names)) if names else (classes, labels)
     fates = settle(config, staged, labels, said, job.cleaner.settled)
     classes, labels = without_rare(classes, labels, fates, least)
-    chosen = Chosen(staged, fates.kept, choose_splits(config.split, staged, fates.kept, labels, seed))
+    split, together = split_together(config, staged, fates, labels, seed)
+    chosen = Chosen(staged, fates.kept, split)
     check_splits(classes, labels, fates, chosen.split)
     kept = labels[chosen.rows]
-    about = describe(config, job, staged, classes, kept, fates, chosen)
+    about = describe(config, job, staged, classes, kept, fates, chosen) | {"together": together}
+    about["remarks"] = list(dict.fromkeys([*about["remarks"], *remarks_on(about)]))
     targets: NDArray[Any] = kept.astype(np.int64)
     if names:
         targets = numbers_of(staged, len(names))[chosen.rows]
@@ -279,6 +284,7 @@ def describe(
         **fates.facts(staged, classes),
         "repairs": dict(staged.repairs.most_common()),
         "ignored": dict(ignored.most_common()),
+        "given": given_splits(staged, fates),
         "remarks": [remark for one in job.sources for remark in getattr(one, "remarks", ())],
         "lengths": {"name": kind.sizes, "unit": kind.unit, **histogram(staged.lengths[fates.kept])},
         "splits": {name: int(count.sum()) for name, count in counts.items()},

@@ -103,6 +103,7 @@ class Staged:
     first_broken: str
     repairs: Counter[str]
     signature_size: int
+    aside: Counter[tuple[str, str]]  # rows that are set aside, by given split and reason
 
     ids = Column(np.uint64)
     groups = Column(np.uint64)
@@ -159,6 +160,7 @@ class Stager:
         self.reasons: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.repairs: Counter[str] = Counter()
+        self.aside: Counter[tuple[str, str]] = Counter()
         self.broken = 0
         self.first_broken = ""
         self.signature_size = 0
@@ -213,6 +215,8 @@ class Stager:
         return NO_LABEL if label is None else self.names.setdefault(label, len(self.names))
 
     def _count(self, done: Done) -> None:
+        told = zip(done.rows["split"], done.rows["reason"], strict=True)
+        self.aside.update((split, reason) for split, reason in told if split and reason is not None)
         self.repairs.update(chain.from_iterable(done.rows["repairs"]))
         for value in done.values:
             origin, place, _, reason, detail, kind, shown = value
@@ -242,4 +246,5 @@ class Stager:
             first_broken=self.first_broken,
             repairs=self.repairs,
             signature_size=self.signature_size,
+            aside=self.aside,
         )

@@ -286,33 +286,34 @@ def remarks_on(
     if layout.parts:
         yield "the numbered outer folders hold the same classes, and are taken together"
     if classes := sorted(file for file, what in named.items() if what == "class"):
-        yield f"each archive is taken as one class ({_some(classes)})"
+        yield f"each archive is taken as one class ({some(classes)})"
     if sets := sorted(file for file, what in named.items() if what == "split"):
-        yield f"archives are taken as the splits of their names ({_some(sets)})"
+        yield f"archives are taken as the splits of their names ({some(sets)})"
     for name in sorted(layout.unlabelled):
         count = sum(times for folders, times in filled.items() if layout.is_unlabelled(folders, name))
         yield f"{name!r} says that it has no labels: its files are set aside ({count:,})"
     if loose:
-        where = _some([place or "the folder itself" for place in sorted(loose)])
+        where = some([place or "the folder itself" for place in sorted(loose)])
         yield f"files in no class folder are set aside: {sum(loose.values()):,} (in {where})"
     for name, meant in sorted(layout.spelled.items()):
         yield f"the class folder {name!r} is taken as {meant!r}, as the training split has it"
     yield from _uneven(placed)
     if empty:
-        yield f"class folders without any file: {_some(sorted(os.path.basename(one) for one in empty))}"
+        yield f"class folders without any file: {some(sorted(os.path.basename(one) for one in empty))}"
     if small := sorted(name for name, count in sum(placed.values(), Counter()).items() if count == 1):
-        yield f"classes with one file: {_some(small)}"
+        yield f"classes with one file: {some(small)}"
 
 
 def _uneven(placed: Mapping[str, Counter[str]]) -> Iterator[str]:
     """Classes that some of the given splits lack."""
     for split in ("test", "validation"):
         if placed.get(split) and (lacking := sorted(set(placed["train"]) - set(placed[split]))):
-            yield f"the given {split} split has none of {_some(lacking)}: nothing can be measured on it there"
+            yield f"the given {split} split has none of {some(lacking)}: nothing can be measured on it there"
         if placed.get(split) and (unknown := sorted(set(placed[split]) - set(placed["train"]))):
-            yield f"the training split has none of {_some(unknown)}, which stand in the given {split} split"
+            yield f"the training split has none of {some(unknown)}, which stand in the given {split} split"
 
 
-def _some(names: Collection[str]) -> str:
+def some(names: Collection[str]) -> str:
+    """The first of some names, and how many more there are."""
     shown = ", ".join(list(names)[:SHOWN])
     return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
