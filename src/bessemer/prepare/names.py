@@ -2,8 +2,8 @@
 
 A name gives up to three stems, from fine to coarse, as numbers are taken off its end (`p12_3_07`: p12_3, p12, p);
 the folder that a file stands in, its class aside, is the coarsest. Which of them stand for what belongs together
-is decided by class and with care: the coarsest by which the class can still be split, and whose numbers follow each
-other in most groups, as those of parts do. A stem that a third of a class shares is one for all, and no group.
+is decided by class and with care: the coarsest by which the class can still be split, and whose numbers follow
+each other in most groups, as those of parts do. A stem that more than a third of a class shares is one for all.
 """
 
 from __future__ import annotations

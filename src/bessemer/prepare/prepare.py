@@ -122,7 +122,7 @@ def account(
     classes, labels = without_rare(classes, labels, fates, least)
     split, together = split_together(config, staged, fates, labels, seed)
     chosen = Chosen(staged, fates.kept, split)
-    check_splits(classes, labels, fates, chosen.split)
+    check_splits(classes, labels, fates, chosen.split, staged.splits[fates.kept])
     kept = labels[chosen.rows]
     about = describe(config, job, staged, classes, kept, fates, chosen) | {"together": together}
     about["remarks"] = list(dict.fromkeys([*about["remarks"], *remarks_on(about)]))
@@ -235,7 +235,13 @@ def check_quarantined(config: DataConfig, staged: Staged) -> None:
         raise DataError(problem, f"repair them, or raise data.max_quarantined (now {config.max_quarantined})")
 
 
-def check_splits(classes: list[str], labels: NDArray[np.int32], fates: Fates, split: NDArray[np.uint8]) -> None:
+def check_splits(
+    classes: list[str],
+    labels: NDArray[np.int32],
+    fates: Fates,
+    split: NDArray[np.uint8],
+    given: NDArray[np.uint8],
+) -> None:
     """Every class that is tested must be trained, and every split must hold something."""
     for index, name in enumerate(SPLITS):
         if not (split == index).any():
@@ -251,6 +257,9 @@ def check_splits(classes: list[str], labels: NDArray[np.int32], fates: Fates, sp
         count = int((kept == min(untrained)).sum())
         problem = f"class {name!r} has {count} usable sample(s), none of them in the training split"
         remedy = "add samples of this class (parts of one file count as one), remove it, or set data.min_class"
+        if (given[kept == min(untrained)] < len(SPLITS)).all():
+            problem = f"class {name!r} stands only in the validation or test split that the data brings ({count})"
+            remedy = "add samples of it to the training split, or remove it from the others"
         raise DataError(problem, remedy)
 
 
