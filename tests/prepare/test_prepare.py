@@ -327,7 +327,7 @@ def test_an_empty_class_folder_is_refused_and_named(plain, out, tmp_path):
 
 def test_a_class_that_is_tested_but_not_trained_is_refused(with_test, out, make_images):
     make_images(with_test / "test" / "c", 2, seed=30)
-    with pytest.raises(DataError, match="class .c. stands only in the validation or test split"):
+    with pytest.raises(DataError, match=r"class .c. stands only in the validation or test split"):
         run(config(with_test), out)
 
 
