@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from bessemer.data.config import DataConfig
 from bessemer.data.kind import Kind
 from bessemer.data.kinds import find_kind
+from bessemer.data.record import Source
 from bessemer.data.starter import MINUTES, Plan
 from bessemer.errors import DataError, UsageError
 from bessemer.prepare.ingest import Job, Task, in_order
@@ -24,6 +26,7 @@ from bessemer.runtime import available_threads
 LOOKS = 5000  # rows that are looked at to choose sizes
 TEXT_LOOKS = 1000
 WIDTH = 116  # of a comment
+SHOWN = 5  # kinds of files that are not read
 PARTS = 12  # of a table that are looked at
 
 
@@ -77,7 +80,7 @@ def look(data: Path, numbers: bool | None = None, label: str | None = None) -> t
     config = DataConfig(**values)
     kind = find_kind(config.modality)
     job = Job([open_source(config)], kind.cleaner(config))
-    notes += getattr(job.sources[0], "notes", ())
+    notes += notes_on(job.sources[0])
     counted = in_order(job, "count", tasks(job, Selection()), available_threads())
     rows = [row for piece in counted for row in piece]
     counts = merged(data, Counter(label for label, _ in rows if label is not None), values, notes)
@@ -163,6 +166,16 @@ def tell_labels(data: Path, plan: Plan, kind: Kind, notes: list[str]) -> None:
         notes.append(
             f"{words}: a class here, since the file holds it as text. Leave such cells empty if it is none."
         )
+
+
+def notes_on(source: Source) -> Iterator[str]:
+    """What a source decided or leaves out that a user should know."""
+    yield from getattr(source, "notes", ())
+    if source.ignored:
+        most = Counter(source.ignored).most_common()
+        names = ", ".join(f"{count:,} {name or 'without suffix'}" for name, count in most[:SHOWN])
+        rest = sum(count for _, count in most[SHOWN:])
+        yield f"Not read, being of other kinds: {names}{f' and {rest:,} more' if rest else ''}."
 
 
 def evenly(every: list[Task]) -> list[Task]:

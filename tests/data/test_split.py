@@ -166,3 +166,24 @@ def test_splits_do_not_depend_on_the_order_of_the_files(sizes, seed):
     order = np.random.default_rng(seed).permutation(len(ids))
     split = split_of(staged(ids), labels, seed)
     assert np.array_equal(split[order], split_of(staged(ids[order]), labels[order], seed))
+
+
+# --- groups ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sizes", "low", "high"), [([4] * 20, 16, 16), ([1] * 40 + [5] * 8, 14, 18), ([30, 10, 10, 10], 10, 10)]
+)
+def test_a_share_of_groups_is_one_of_rows(sizes, low, high):
+    sizes = np.array(sizes)
+    for seed in range(5):
+        ids = np.arange(len(sizes), dtype=np.uint64) * np.uint64(977)
+        chosen = take_share(np.zeros(len(sizes), np.int64), ids, 0.2, seed, sizes)
+        assert low <= sizes[chosen].sum() <= high
+
+
+def test_groups_of_one_row_are_chosen_like_rows():
+    labels, ids = np.arange(60) % 3, np.arange(60, dtype=np.uint64)
+    plain = take_share(labels, ids, 0.2, 7)
+    assert (take_share(labels, ids, 0.2, 7, np.ones(60, np.int64)) == plain).all()
+    assert not take_share(np.zeros(2, np.int64), ids[:2], 0.9, 7, np.array([1, 3])).all()

@@ -260,6 +260,7 @@ def test_links_in_a_folder_are_followed_only_to_files_inside_it(tmp_path):
         "a/out.png": "link out of the data folder",
         "a/pipe.png": "not a file",
         "b/1.png": "",
+        "c": "link out of the data folder",
     }
 
 

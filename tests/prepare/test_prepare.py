@@ -328,7 +328,7 @@ def test_an_empty_class_folder_is_refused_and_named(plain, out, tmp_path):
 
 def test_a_class_that_is_tested_but_not_trained_is_refused(with_test, out, make_images):
     make_images(with_test / "test" / "c", 2, seed=30)
-    with pytest.raises(DataError, match=r"class 'c' has 2 usable sample\(s\), none of them in the training"):
+    with pytest.raises(DataError, match=r"class .c. stands only in the validation or test split"):
         run(config(with_test), out)
 
 
@@ -435,7 +435,7 @@ def test_lines_of_a_class_with_one_file_fall_into_all_splits_and_that_is_told(tm
     about = run(config(tmp_path / "set", "text_folder", unit="line", text=SMALL), out)
     assert about["kept"] == 120
     assert about["splits"] == {"train": 86, "validation": 10, "test": 24}
-    assert about["notes"] == ["each line of a file is a sample", FEW_FILES]
+    assert about["notes"] == ["Each line of a file is a sample.", FEW_FILES]
 
 
 def test_how_a_table_was_read_and_decoded_is_in_the_accounts(tmp_path, out, make_text):

@@ -160,6 +160,9 @@ class SourceConfig(Config):
     unit: Literal["file", "piece", "paragraph", "line"] = Field(
         "file", description="what is one sample of a text folder; piece cuts long files at line ends"
     )
+    links: Literal["inside", "follow"] = Field(
+        "inside", description="of a folder: follow also reads what links out of it lead to"
+    )
     weight: float = Field(1.0, gt=0, le=1000, description="times that its training samples are seen in an epoch")
 
     @property
@@ -208,6 +211,11 @@ class SplitConfig(Config):
 
     test: float = Field(0.2, gt=0, lt=1, description="share for the final test")
     validation: float = Field(0.1, gt=0, lt=1, description="share of the rest, for choosing between candidates")
+    together: bool = Field(
+        True,
+        description="keep parts of one scene, recording or work on one side, found by names of files, shared "
+        "passages of texts, and near copies that are not dropped",
+    )
 
     @model_validator(mode="after")
     def _leave_some(self) -> SplitConfig:

@@ -142,6 +142,10 @@ class Kind:
         """How near copies are met and judged; None where only exact copies count."""
         return None
 
+    def related(self, kept: Kept) -> I64:
+        """Pairs (P, 2) of places of kept rows that are parts or forms of one work, and stay in one split."""
+        return np.empty((0, 2), np.int64)
+
     def finish(self, config: DataConfig, settled: Settled, kept: Kept, out: Path) -> dict[str, Any]:
         """Store the kept rows in shards; returns what `dataset.json` says of them.
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bessemer.draws import U64, Stream, key, mix
 
 SPLITS = ("train", "validation", "test")
+MOST_OVER = 1.5  # times the wanted rows that a group may have
 
 
 def class_ranks(labels: NDArray[Any], ids: U64, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -29,11 +30,36 @@ def class_ranks(labels: NDArray[Any], ids: U64, seed: int) -> tuple[NDArray[np.i
     return ranks, sizes
 
 
-def take_share(labels: NDArray[np.integer], ids: U64, share: float, seed: int) -> NDArray[np.bool_]:
-    """Choose `share` of every class, rounded, but at least one and never all of it."""
-    ranks, sizes = class_ranks(labels, ids, seed)
-    wanted = np.rint(share * sizes).astype(np.int64).clip(1, np.maximum(sizes - 1, 1))
+def take_share(
+    labels: NDArray[np.integer], ids: U64, share: float, seed: int, sizes: NDArray[np.int64] | None = None
+) -> NDArray[np.bool_]:
+    """Choose `share` of every class, rounded, but at least one and never all of it.
+
+    With `sizes` (N,) the share is one of rows: each of the N is a group of so many, taken whole.
+    """
+    if sizes is not None and (sizes > 1).any():
+        return _take_groups(labels, ids, share, seed, sizes)
+    ranks, counts = class_ranks(labels, ids, seed)
+    wanted = np.rint(share * counts).astype(np.int64).clip(1, np.maximum(counts - 1, 1))
     chosen: NDArray[np.bool_] = ranks < wanted
+    return chosen
+
+
+def _take_groups(
+    labels: NDArray[np.integer], ids: U64, share: float, seed: int, sizes: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Groups in shuffled order while their middle lies within the share; much larger ones are passed over."""
+    ranks, _ = class_ranks(labels, ids, seed)
+    chosen = np.zeros(len(ids), bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        members = members[np.argsort(ranks[members])]
+        wanted = max(1, round(share * int(sizes[members].sum())))
+        fits = members[sizes[members] <= MOST_OVER * wanted]
+        taken = fits[np.cumsum(sizes[fits]) - sizes[fits] / 2 <= wanted]
+        if len(taken) == 0:
+            taken = members[[np.argmin(sizes[members])]]
+        chosen[taken[: max(1, len(members) - 1)]] = True
     return chosen
 
 

@@ -16,10 +16,10 @@ from bessemer.data.config import DataConfig
 from bessemer.data.kind import Kind
 from bessemer.data.kinds import find_kind
 from bessemer.data.names import batches_of, name_of
-from bessemer.data.record import FILTERED
+from bessemer.data.record import DOCUMENT, FILTERED
 from bessemer.data.split import SPLITS
 from bessemer.draws import U64
-from bessemer.prepare.dedup import choose_survivors, find_copies
+from bessemer.prepare.dedup import choose_survivors, doubt, find_copies
 from bessemer.prepare.ingest import Job, Task, first_bytes
 from bessemer.prepare.staging import QUARANTINE_SCHEMA, ROW_SCHEMA, SHOWN_TOTAL, Staged
 
@@ -38,6 +38,9 @@ class Fates:
     rare: list[int]  # classes that were left out for having too few samples
     rare_reason: str
     copies: dict[str, Any]
+    alike: NDArray[np.int64] | None = (
+        None  # the first row of each row's cluster of near copies that are not dropped
+    )
 
     @property
     def kept(self) -> NDArray[np.int64]:
@@ -177,18 +180,28 @@ def settle(
         settled,
     )
     names, codes = said
-    fate = choose_survivors(copies.root, staged.splits[usable], codes[usable], staged.lengths[usable])
+    why, root = "", copies.root
+    if copies.exact is not None and staged.names != [DOCUMENT]:
+        # Numbers of samples that are alike may differ a little: only classes are asked whether labels agree.
+        why = doubt(copies.root, copies.exact, labels[usable], names if codes is labels else ["the data"])
+        root = copies.exact if why else root
+    fate = choose_survivors(root, staged.splits[usable], codes[usable], staged.lengths[usable])
     states[usable] = fate.states
     survivors[usable] = np.where(fate.survivors >= 0, usable[fate.survivors], -1)
     rare = set_aside_rare(config, states, labels, staged.groups)
     reason = f"class with fewer than {config.min_class} usable samples"
     quarantined = staged.reasons + Counter({reason: int(((states == QUARANTINED) & ~staged.rejected).sum())})
-    fates = Fates(states, survivors, +quarantined, rare, reason, {})
+    alike = None
+    if why:
+        alike = np.arange(len(staged))
+        alike[usable] = usable[copies.root]
+    fates = Fates(states, survivors, +quarantined, rare, reason, {}, alike)
     pairs = [(similarity, int(usable[one]), int(usable[other])) for similarity, one, other in copies.pairs]
     conflicts = [usable[rows].tolist() for rows in fate.conflicts]
     teller = Teller(staged, fates, codes, names, kind, settled)
     fates.copies.update(
         near_duplicates=teller.near_duplicates(),
+        near_kept={"why": why, "pairs": copies.near} if why else {},
         nearest=teller.nearest(pairs),
         conflicts={"count": fate.conflicting, "samples": teller.conflicts(conflicts)},
     )

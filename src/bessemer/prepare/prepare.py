@@ -28,12 +28,13 @@ from bessemer.draws import mix
 from bessemer.errors import DataError
 from bessemer.prepare.accounts import Fates, settle, write_quarantine, write_rows
 from bessemer.prepare.chosen import Chosen
+from bessemer.prepare.groups import split_together
 from bessemer.prepare.ingest import Job, Task, in_order, ingest
+from bessemer.prepare.notes import given_splits, notes_on
 from bessemer.prepare.numbers import check_numbers, describe_numbers, distinct_numbers, numbers_in, numbers_of
 from bessemer.prepare.review import review_labels
 from bessemer.prepare.source import open_source
 from bessemer.prepare.source.label import SEVERAL, alike, joined, one_spelling, told_alike
-from bessemer.prepare.splits import choose_splits
 from bessemer.prepare.staging import (
     FEW_FILES,
     NO_LABEL,
@@ -89,7 +90,7 @@ def prepare(
     staged = ingest(job, staging, SPLITS, lambda: tasks(job, selection), workers, progress, selection.total)
     check_numbers(config, job.numbers, staged)
     notes = [note for source in job.sources for note in getattr(source, "notes", ())]
-    notes += check_labels(config, staged, progress) if labelled and not numbers else []
+    notes += check_labels(config, staged) if labelled and not numbers else []
     check_quarantined(config, staged)
     if any(one.unit != "file" for one in config.sources) and few_files(staged):
         tell_parts_apart(staged)
@@ -102,6 +103,9 @@ def prepare(
         config, job, selection, staged, seed, out, 2 if labelled and not numbers else 1
     )
     give_back()
+    notes = list(dict.fromkeys([*notes, *notes_on(about)]))
+    for note in notes:
+        progress.note(note)
     about |= (finish or kind.finish)(config, job.cleaner.settled, chosen, out)
     notes += kind.notes(job.cleaner.settled)
     about |= {"notes": notes, "told": kind.told(about), "noun": kind.noun, "drawn": kind.drawn}
@@ -131,10 +135,11 @@ def account(
     said = distinct_numbers(staged, len(names)) if names else (classes, labels)
     fates = settle(config, staged, labels, said, job.cleaner.settled)
     classes, labels = without_rare(classes, labels, fates, least)
-    chosen = Chosen(staged, fates.kept, choose_splits(config.split, staged, fates.kept, labels, seed))
-    check_splits(classes, labels, fates, chosen.split)
+    split, together = split_together(config, staged, fates, labels, seed)
+    chosen = Chosen(staged, fates.kept, split)
+    check_splits(classes, labels, fates, chosen.split, staged.splits[fates.kept])
     kept = labels[chosen.rows]
-    about = describe(config, job, staged, classes, kept, fates, chosen)
+    about = describe(config, job, staged, classes, kept, fates, chosen) | {"together": together}
     targets: NDArray[Any] = kept.astype(np.int64)
     if names:
         targets = numbers_of(staged, len(names))[chosen.rows]
@@ -200,7 +205,7 @@ def said_by(staged: Staged) -> Counter[str]:
     return Counter(dict(zip(staged.names, counts.tolist(), strict=True)))
 
 
-def check_labels(config: DataConfig, staged: Staged, progress: Progress) -> list[str]:
+def check_labels(config: DataConfig, staged: Staged) -> list[str]:
     """Stop where labels are lists of classes; returns what is to be told of the names of classes."""
     said = said_by(staged)
     lists, several = staged.reasons[SEVERAL], joined(said)
@@ -215,14 +220,12 @@ def check_labels(config: DataConfig, staged: Staged, progress: Progress) -> list
     told = []
     if several:
         some = ", ".join(repr(name) for name in list(several)[:3])
-        told.append(f"{len(several)} labels seem to join several classes, and are classes of their own: {some}")
+        told.append(f"{len(several)} labels seem to join several classes, and are classes of their own: {some}.")
     groups = alike(name for name, count in said.items() if count)
     if groups and not config.merge_alike:
         told.append(
-            f"classes that differ in case or blanks alone: {told_alike(groups)}; data.merge_alike makes them one"
+            f"Classes that differ in case or blanks alone: {told_alike(groups)}; data.merge_alike makes them one."
         )
-    for one in told:
-        progress.note(one)
     return told
 
 
@@ -287,7 +290,13 @@ def check_quarantined(config: DataConfig, staged: Staged) -> None:
         raise DataError(problem, f"repair them, or raise data.max_quarantined (now {config.max_quarantined})")
 
 
-def check_splits(classes: list[str], labels: NDArray[np.int32], fates: Fates, split: NDArray[np.uint8]) -> None:
+def check_splits(
+    classes: list[str],
+    labels: NDArray[np.int32],
+    fates: Fates,
+    split: NDArray[np.uint8],
+    given: NDArray[np.uint8],
+) -> None:
     """Every class that is tested must be trained, and every split must hold something."""
     kept = labels[fates.kept]
     few, remedy = "", "add data, or change data.split"
@@ -307,6 +316,9 @@ def check_splits(classes: list[str], labels: NDArray[np.int32], fates: Fates, sp
         count = int((kept == min(untrained)).sum())
         problem = f"class {name!r} has {count} usable sample(s), none of them in the training split"
         remedy = "add samples of this class (parts of one file count as one), remove it, or set data.min_class"
+        if (given[kept == min(untrained)] < len(SPLITS)).all():
+            problem = f"class {name!r} stands only in the validation or test split that the data brings ({count})"
+            remedy = "add samples of it to the training split, or remove it from the others"
         raise DataError(problem, remedy)
 
 
@@ -340,6 +352,7 @@ def describe(
         **fates.facts(staged, classes),
         "repairs": dict(staged.repairs.most_common()),
         "ignored": dict(ignored.most_common()),
+        "given": given_splits(staged, fates),
         "lengths": {"name": kind.sizes, "unit": kind.unit, **histogram(staged.lengths[fates.kept])},
         "splits": {name: int(count.sum()) for name, count in counts.items()},
         "class_counts": {name: count.tolist() for name, count in counts.items()},

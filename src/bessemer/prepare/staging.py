@@ -24,8 +24,8 @@ from bessemer.draws import U64, mix
 NO_LABEL = -1
 LEAST_FILES = 3  # of a class: one for each split
 FEW_FILES = (
-    "a class has fewer files than there are splits: parts of one file stand in several splits, so a test sample "
-    "may be close to what was trained on"
+    "A class has fewer files than there are splits: parts of one file stand in several splits, so a test sample "
+    "may be close to what was trained on."
 )
 UNSET = 255
 SHOWN_TOTAL = 256 << 20
@@ -108,6 +108,7 @@ class Staged:
     first_broken: str
     repairs: Counter[str]
     signature_size: int
+    aside: Counter[tuple[str, str]]  # rows that are set aside, by given split and reason
 
     ids = Column(np.uint64)
     groups = Column(np.uint64)
@@ -180,6 +181,7 @@ class Stager:
         self.reasons: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.repairs: Counter[str] = Counter()
+        self.aside: Counter[tuple[str, str]] = Counter()
         self.broken = 0
         self.first_broken = ""
         self.signature_size = 0
@@ -234,6 +236,8 @@ class Stager:
         return NO_LABEL if label is None else self.names.setdefault(label, len(self.names))
 
     def _count(self, done: Done) -> None:
+        told = zip(done.rows["split"], done.rows["reason"], strict=True)
+        self.aside.update((split, reason) for split, reason in told if split and reason is not None)
         self.repairs.update(chain.from_iterable(done.rows["repairs"]))
         for value in done.values:
             origin, place, _, reason, detail, kind, shown = value
@@ -263,4 +267,5 @@ class Stager:
             first_broken=self.first_broken,
             repairs=self.repairs,
             signature_size=self.signature_size,
+            aside=self.aside,
         )

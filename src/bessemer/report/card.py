@@ -139,7 +139,7 @@ def _data(report: dict[str, Any]) -> list[str]:
         f"- leaks between splits: {say.count(data.get('leaks'))}",
         f"- quarantined: {say.count(sum(broken.values()))}",
         *(f"  - {text(reason)}: {say.count(times)}" for reason, times in broken.items()),
-        *(f"- read so: {text(note)}" for note in data.get("notes") or []),
+        *(f"- note: {text(note)}" for note in data.get("notes") or []),
         *(["- repaired:"] if repairs else []),
         *(f"  - {text(what)}: {say.count(times)}" for what, times in repairs.items()),
         *_labels(data),

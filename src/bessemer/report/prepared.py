@@ -26,7 +26,7 @@ def data_section(report: dict[str, Any]) -> dict[str, Any]:
         "source": data.get("source", ""),
         "told": data.get("told", ""),
         "account": _account(data),
-        "splits": {name: say.count(rows) for name, rows in (data.get("splits") or {}).items()},
+        "splits": _splits(data),
         "blocks": blocks(data.get("blocks"), "data"),
         "lengths": (data.get("lengths") or {}).get("name", "Lengths"),
         "sources": [_source(one) for one in data.get("sources") or []],
@@ -80,6 +80,16 @@ def _account(data: dict[str, Any]) -> dict[str, Any]:
         for name, value in known.items()
     ]
     return {"rows": say.count(rows), "parts": parts, "rest": f"{rest:+,}" if rest else ""}
+
+
+def _splits(data: dict[str, Any]) -> dict[str, str]:
+    """The samples of each split; of one that came with the data also how many of its rows are not used."""
+    told = {}
+    for name, rows in (data.get("splits") or {}).items():
+        given = (data.get("given") or {}).get(name) or {}
+        gone = given.get("rows", 0) - given.get("kept", 0)
+        told[name] = f"{say.count(rows)} ({say.count(given['rows'])} given)" if gone else say.count(rows)
+    return told
 
 
 def _source(one: dict[str, Any]) -> dict[str, str]:

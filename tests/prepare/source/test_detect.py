@@ -84,6 +84,39 @@ def test_archives(tmp_path, kind, packing, with_suffix, as_file):
     assert found(where) == {"source": f"{kind}_folder", "path": str(where)}
 
 
+@pytest.mark.parametrize("side", ["{}.jpg.json", "{}.json", "{}.xml", "{}.txt"])
+def test_texts_beside_images_of_the_same_name_describe_them(tmp_path, side):
+    add(tmp_path, PNG, *(f"{name}/{i}.jpg" for name in "ab" for i in range(4)))
+    add(tmp_path, HEADS["text"], *(f"{name}/{side.format(i)}" for name in "ab" for i in range(4)))
+    add(tmp_path, b"{}", "a/metadata.json", "b/metadata.json", "README.txt", "album.json")
+    assert found(tmp_path)["source"] == "image_folder"
+
+
+def test_texts_with_a_picture_each_are_no_descriptions_of_other_names(tmp_path):
+    add(tmp_path, HEADS["text"], *(f"{name}/{i}.txt" for name in "ab" for i in range(4)))
+    add(tmp_path, PNG, *(f"{name}/figure{i}.png" for name in "ab" for i in range(3)))
+    assert found(tmp_path)["source"] == "text_folder"
+
+
+def test_class_folders_that_are_links_are_read_and_the_recipe_says_so(tmp_path):
+    add(tmp_path, PNG, *(f"set/a/{i}.png" for i in range(3)), *(f"else/b/{i}.png" for i in range(3)))
+    (tmp_path / "set" / "b").symlink_to(tmp_path / "else" / "b")
+    values = found(tmp_path / "set")
+    assert values == {"source": "image_folder", "path": str(tmp_path / "set"), "links": "follow"}
+    source = open_source(DataConfig.model_validate(values))
+    assert {row.label for task in source.tasks() for row in source.read(task)} == {"a", "b"}
+    assert "Links that lead out of the folder are followed: 1 (first: b to " in source.notes[-1]
+
+
+def test_a_run_and_a_recipe_in_the_data_are_not_data(tmp_path):
+    recipe = b"data:\n  source: text_folder\n"
+    add(tmp_path, HEADS["text"], *(f"{name}/{i}.txt" for name in "ab" for i in range(3)))
+    add(tmp_path, recipe, "recipe.yaml", "runs/x/recipe.yaml", "runs/x/log.jsonl", "runs/x/report.html")
+    source = open_source(DataConfig.model_validate(found(tmp_path)))
+    assert len([row for task in source.tasks() for row in source.read(task)]) == 6
+    assert source.ignored == {"bessemer's own runs and recipes": 2}
+
+
 def test_idx_files_by_folder_or_by_one_of_them(tmp_path):
     images = bytes([0, 0, 8, 3]) + struct.pack(">III", 2, 2, 2) + bytes(8)
     add(tmp_path, images, "train-images-idx3-ubyte")

@@ -350,6 +350,18 @@ def test_the_fingerprint_changes_with_a_file(tmp_path, change):
     assert fingerprint(config(tmp_path)) != before
 
 
+def test_a_run_in_the_data_does_not_change_the_fingerprint_but_what_a_link_leads_to_does(tmp_path):
+    add(tmp_path, "set/a/0.png", "set/b/0.png", "else/1.png")
+    (tmp_path / "set" / "c").symlink_to(tmp_path / "else")
+    one = DataConfig(source="image_folder", path=str(tmp_path / "set"), links="follow")
+    before = fingerprint(one)
+    add(tmp_path, "set/runs/x/log.jsonl")
+    (tmp_path / "set" / "runs" / "x" / "recipe.yaml").write_text("data:\n  source: image_folder\n")
+    assert fingerprint(one) == before
+    add(tmp_path, "else/2.png")
+    assert fingerprint(one) != before
+
+
 def test_the_fingerprint_of_an_archive_or_text_table_looks_at_that_file_only(tmp_path):
     pack(tmp_path / "a.zip", "x/1.png", "y/1.png")
     (tmp_path / "t.csv").write_text("text,label\na,b\n")

@@ -191,11 +191,11 @@ def class_names_of(table: Table) -> dict[str, list[str]]:
 
 
 def notes_of(tables: Sequence[Table], root: Path) -> list[str]:
-    """What was decided about tables, in words; what is true of several is said once, with their number."""
+    """What was decided about tables, in sentences; what is true of several is said once, with their number."""
     counts = Counter(note for table in tables for note in table.notes)
     first = {note: table.path for table in reversed(tables) for note in table.notes}
     names = {note: first[note].relative_to(root).as_posix() for note in counts}
     return [
-        f"{names[note]}: {note}" if count == 1 else f"{count} files such as {names[note]}: {note}"
+        f"{names[note]}: {note}." if count == 1 else f"{count} files such as {names[note]}: {note}."
         for note, count in counts.items()
     ]

@@ -72,6 +72,12 @@ class Text(Kind):
 
         return TextSearch(signatures, heads, payload, config.text_similarity)
 
+    def related(self, kept: Kept) -> I64:
+        """Texts that share long passages."""
+        from bessemer.data.text.passages import share_passages
+
+        return share_passages((payload.tobytes() for payload in kept.payloads()), int(kept.sizes.sum()))
+
     def finish(self, config: DataConfig, settled: Settled, kept: Kept, out: Path) -> dict[str, Any]:
         from bessemer.data.text.prepare import finish_text
 

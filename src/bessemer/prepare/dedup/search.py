@@ -29,10 +29,12 @@ LISTED = 500
 class Copies:
     """For each row the first row of its cluster (N,), and near pairs (similarity, row, row) that joined clusters.
 
+    `exact` (N,) is the same without near copies, where any were looked for.
     `pairs`, the most similar first, holds all of them, or the 250 most and the 250 least similar.
     """
 
     root: I64
+    exact: I64 | None = None
     near: int = 0  # pairs of near copies that joined clusters
     pairs: list[tuple[float, int, int]] = field(default_factory=list)
 
@@ -85,6 +87,7 @@ def find_copies(
     if config.near and signatures is not None and len(heads) > 1:
         search = kind.search(signatures, heads, payload, config, settled)
         if search is not None:
+            copies.exact = copies.root.copy()
             join_near(copies, heads, search)
     copies.root = copies.find(np.arange(len(ids)))
     copies.trim()

@@ -16,6 +16,7 @@ from bessemer.prepare.source.dataset import open_dataset
 from bessemer.prepare.source.documents import open_documents, open_stdlib, stdlib_mark
 from bessemer.prepare.source.folder import open_folder
 from bessemer.prepare.source.table import open_table
+from bessemer.prepare.source.tree import Tree
 
 __all__ = ["DOCUMENT_OPENERS", "OPENERS", "SPLIT_NAMES", "fingerprint", "open_source"]
 
@@ -61,7 +62,7 @@ def _fingerprint(config: SourceConfig) -> str:
     if config.source == "idx":
         files = idx_files(root)
     elif root.is_dir():
-        files = list(_files(root))
+        files = list(_files(root, config.links == "follow"))
     elif config.source == "table" and not find_kind(config.modality).in_cells:
         root, files = root.parent, list(_files(root.parent))  # with the files that the rows name
     else:
@@ -70,9 +71,9 @@ def _fingerprint(config: SourceConfig) -> str:
     return digest_of([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(root):
-        for name in names:
-            path = Path(folder, name)
-            if path.is_file():
-                yield path
+def _files(root: Path, follow: bool = False) -> Iterator[Path]:
+    tree = Tree(os.path.realpath(root), follow)
+    for found in tree.files():
+        path = Path(root, os.path.relpath(found.path, tree.root))
+        if path.is_file():
+            yield path

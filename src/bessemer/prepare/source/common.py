@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from bessemer.data.kind import Kind
@@ -20,7 +22,29 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
-SKIPPED_NAMES = {"__pycache__", "__MACOSX", "Thumbs.db", "desktop.ini"}
+# Words that stand beside a split's name in the name of a folder: `test_set`, `train_images`, `cropped-val`.
+BESIDE = (
+    "a an and the of for my set sets data dataset datasets image images img imgs picture pictures photo photos "
+    "jpg jpeg png text texts txt doc docs file files audio audios wav wavs sound sounds clip clips sample samples "
+    "example examples folder folders dir directory split part subset seg segmented cropped crop resized original "
+    "raw clean final full all class classes"
+)
+BESIDE_SPLITS = set(BESIDE.split())
+# What people call a folder of samples that nobody has labelled.
+UNLABELLED = {
+    *("unsup", "unsupervised", "unlabeled", "unlabelled", "unlabel", "nolabel", "nolabels", "withoutlabel"),
+    *("withoutlabels", "unannotated"),
+}
+SKIPPED_NAMES = {
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+    "ehthumbs.db",
+    "__pycache__",
+    "__MACOSX",
+    "Thumbs.db",
+    "desktop.ini",
+}
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 OTHER = (
     "pyc pyo pyd so o a lib dll dylib exe bin class jar whl egg deb rpm msi dmg iso img apk "
@@ -62,6 +86,14 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
+def archive_stem(name: str) -> str:
+    """An archive's name without what says that it is one: `cats.tar.gz` is cats."""
+    suffix = next(
+        suffix for suffix in sorted(ARCHIVE_SUFFIXES, key=len, reverse=True) if name.lower().endswith(suffix)
+    )
+    return name[: -len(suffix)]
+
+
 def suffix_of(name: str) -> str:
     """The suffix in small letters, "" where there is none."""
     return PurePosixPath(name).suffix.lower()
@@ -86,6 +118,52 @@ def as_label(name: str) -> str:
 def is_inside(path: str, root: str) -> bool:
     """Whether a path, its links followed, stands below `root` (a real path)."""
     return os.path.realpath(path).startswith(root.rstrip(os.sep) + os.sep)
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name in small letters, without numbers: `TrainSet_v2` is train, set, v."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_A-Za-z]+", name)]
+
+
+def split_in(name: str) -> tuple[str, tuple[str, ...]]:
+    """The split that a folder's name speaks of, and the words beside it: `seg_test` is test, and (seg).
+
+    The split is "" where the name speaks of none, or of two.
+    """
+    words = [part for word in words_of(name) for part in _parted(word)]
+    found = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
+    return (found.pop() if len(found) == 1 else ""), tuple(word for word in words if word not in SPLIT_NAMES)
+
+
+def _parted(word: str) -> list[str]:
+    """`trainset` in two words; others as they are."""
+    for split in SPLIT_NAMES:
+        if word.startswith(split) and word[len(split) :] in BESIDE_SPLITS:
+            return [split, word[len(split) :]]
+    return [word]
+
+
+def splits_of(names: Iterable[str]) -> dict[str, str]:
+    """The split that each of these sibling folders is, by its name; folders that are none are left out.
+
+    `train` and `test` are splits; `train_images` and `test_set` too; and so are `flowers_train` and
+    `flowers_test`, as the same words stand beside each. Names with words beside the split count where two splits
+    are there, one of them the training split.
+    """
+    told = {name: split_in(name) for name in names}
+    told = {name: (split, beside) for name, (split, beside) in told.items() if split}
+    plain = {name: split for name, (split, _) in told.items() if name.strip().lower() in SPLIT_NAMES}
+    beside = [set(words) - BESIDE_SPLITS for _, words in told.values()]
+    alike = all(words == beside[0] for words in beside)
+    wordy = {name: split for name, (split, words) in told.items() if alike or set(words) <= BESIDE_SPLITS}
+    both = set(wordy.values()) > {"train"}
+    return wordy if both else plain
+
+
+def says_unlabelled(name: str) -> bool:
+    """Whether a folder's name says that what is in it has no label."""
+    words = [word for word in words_of(name) if word not in BESIDE_SPLITS]
+    return "".join(words) in UNLABELLED
 
 
 def split_of_stem(stem: str) -> str | None:

@@ -32,10 +32,13 @@ from bessemer.prepare.source.common import (
 from bessemer.prepare.source.dataset import is_dataset
 from bessemer.prepare.source.folder import open_folder
 from bessemer.prepare.source.guess import WRITTEN, guess_dataset, guess_table
+from bessemer.prepare.source.layout import PACKED
 from bessemer.prepare.source.look import MEDIA, words_of
 from bessemer.prepare.source.target import SHOWN, listing
+from bessemer.prepare.source.tree import Tree
 
 MAX_FILES = 20_000  # that are counted
+SIDE_CARS = {".json", ".xml", ".xmp", ".txt", ".csv", ".tsv", ".yaml", ".yml", ".caption", ".tags", ".html", ".md"}
 SEVERAL = 3  # samples of a class
 MOST_FILES, FEW_FILES = 100, 2  # files, and of a folder, that may hold many samples each
 SEVERAL_FILES = 50  # that are looked into for pointers
@@ -141,24 +144,27 @@ def _unlikely(path: Path) -> tuple[bool, bool, Path]:
 
 def _class_folders(path: Path, kinds: Counter[str]) -> dict[str, Any]:
     """The folder source for the kind that most files are of; it is opened, to be sure that it fits."""
-    kinds[WRITTEN] += kinds.pop("table", 0)
     sources = folder_sources()
+    kinds[WRITTEN] += kinds.pop("table", 0)
     counts = {name: kinds[name] for name in sources}
+    links = {"links": "follow"} if path.is_dir() and leads_out(path) else {}
     modality = max(counts, key=lambda name: counts[name])
     for name, source in sources.items():
-        if KINDS[name].decisive and name != modality and counts[name] and _has_several(path, source):
+        if KINDS[name].decisive and name != modality and counts[name] and _has_several(path, source, links):
             modality = name
     if not counts[modality]:
         found = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()) if count) or "no files"
-        raise DataError(f"{path}: no images, texts or recordings in it (found: {found})", KNOWN)
-    values: dict[str, Any] = {"source": sources[modality], "path": str(path)}
-    if modality == WRITTEN and path.is_dir() and (unit := _unit_of(path)):
+        packed = sorted({suffix_of(one.name) for one in _files(path)} & PACKED) if path.is_dir() else []
+        remedy = f"unpack the {packed[0]} files: of archives zip and tar are read" if packed else KNOWN
+        raise DataError(f"{path}: no images, texts or recordings in it (found: {found})", remedy)
+    values: dict[str, Any] = {"source": sources[modality], "path": str(path), **links}
+    if modality == WRITTEN and path.is_dir() and (unit := _unit_of(path, links)):
         return values | {"unit": unit}
     open_folder(SourceConfig.model_validate(values))
     return values
 
 
-def _unit_of(root: Path) -> str:
+def _unit_of(root: Path, links: dict[str, str]) -> str:
     """What is a sample where classes are one file or two, each: `line`, `piece` of prose; else ""."""
     files = [path for path in islice(_files(root), MAX_FILES) if not is_about(path.name)]
     folders = Counter(path.parent for path in files)
@@ -175,8 +181,9 @@ def _unit_of(root: Path) -> str:
     if wrapped and min(map(len, heads)) < LEAST_PIECES * TextConfig().piece_characters:
         return ""
     unit = "piece" if wrapped else "line"
+    values = {"source": "text_folder", "path": str(root), "unit": unit, **links}
     try:
-        open_folder(SourceConfig.model_validate({"source": "text_folder", "path": str(root), "unit": unit}))
+        open_folder(SourceConfig.model_validate(values))
     except DataError:
         return ""
     return unit
@@ -209,10 +216,16 @@ def _refuse_pointers(root: Path) -> None:
         raise DataError(problem, GET)
 
 
-def _has_several(path: Path, named: str) -> bool:
+def leads_out(root: Path) -> bool:
+    """Whether a link below a folder leads out of it."""
+    tree = Tree(os.path.realpath(root))
+    return any(tree.out for _ in tree.files())
+
+
+def _has_several(path: Path, named: str, links: dict[str, str]) -> bool:
     """Whether two classes or more have samples of a source whose kind decides what a folder holds."""
     try:
-        source = open_folder(SourceConfig.model_validate({"source": named, "path": str(path)}))
+        source = open_folder(SourceConfig.model_validate({"source": named, "path": str(path), **links}))
     except DataError:
         return False
     labels = Counter(raw.label for task in source.tasks() for raw in source.read(task) if raw.label is not None)
@@ -224,23 +237,35 @@ def _is_table(path: Path) -> bool:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not is_skipped(name))
-        for name in sorted(names):
-            if not is_skipped(name) and os.path.isfile(os.path.join(folder, name)):
-                yield Path(folder, name)
+    for found in Tree(os.path.realpath(root), follow=True).files():
+        if os.path.isfile(found.path):
+            yield Path(found.path)
 
 
 def _kinds_below(root: Path) -> Counter[str]:
-    """Number of files of each kind below a folder; those without a known suffix are looked into."""
+    """Number of files of each kind below a folder; those without a known suffix are looked into.
+
+    A text beside an image or a recording of the same name describes it (`1.jpg`, `1.jpg.json`): it is counted as
+    other.
+    """
     kinds: Counter[str] = Counter()
+    media: set[Path] = set()
+    written: list[tuple[Path, str]] = []
     for path in islice(_files(root), MAX_FILES):
         if is_archive(path.name):
             kinds += _kinds_inside(path)
-        elif is_table_name(path.name):
-            kinds["table"] += 1
-        else:
-            kinds[KIND_OF_SUFFIX.get(suffix_of(path.name)) or _sniff_file(path)] += 1
+            continue
+        suffix = suffix_of(path.name)
+        kind = "table" if is_table_name(path.name) else KIND_OF_SUFFIX.get(suffix) or _sniff_file(path)
+        kinds[kind] += 1
+        if kind in MEDIA:
+            media |= {path, path.with_suffix("")}
+        elif suffix in SIDE_CARS:
+            written.append((path, kind))
+    for path, kind in written:
+        if path.with_suffix("") in media:
+            kinds[kind] -= 1
+            kinds["other"] += 1
     return kinds
 
 

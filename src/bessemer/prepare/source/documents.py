@@ -15,8 +15,9 @@ from bessemer.data.kinds import find_kind
 from bessemer.data.record import DOCUMENT, Raw, Rejected, Source
 from bessemer.data.text.decode import decode
 from bessemer.errors import DataError
-from bessemer.prepare.source.common import SPLIT_NAMES, existing, is_archive, printable
-from bessemer.prepare.source.folder import Folders, FolderSource, Layout
+from bessemer.prepare.source.common import existing, is_archive, printable, splits_of
+from bessemer.prepare.source.folder import FolderSource
+from bessemer.prepare.source.layout import Folders, Layout
 from bessemer.prepare.source.walk import Walk
 
 PIECES, LEAST_PIECE = 200, 2000  # a lone file becomes about so many documents of at least so many characters
@@ -30,11 +31,11 @@ NOT_SOURCES = {
 
 @dataclass(frozen=True)
 class DocumentLayout(Layout):
-    """Every file is a document, wherever it stands; the outermost folders are splits where `by_split`."""
+    """Every file is a document, wherever it stands; the outermost folders may be splits."""
 
     def place(self, folders: Folders, name: str = "") -> tuple[str | None, str]:
         """(label, split) of a file in these folders."""
-        return DOCUMENT, SPLIT_NAMES.get(folders[0].lower(), "") if self.by_split and folders else ""
+        return DOCUMENT, self.splits.get(folders[0], "") if folders else ""
 
 
 @dataclass
@@ -80,12 +81,14 @@ def open_documents(config: SourceConfig) -> Source:
         if not is_archive(path.name):
             return LongFile(str(path))
         path, only = path.parent, path.name
-    walk, ignored = Walk(os.path.realpath(path), find_kind(config.modality), only), Counter[str]()
+    walk = Walk(os.path.realpath(path), find_kind(config.modality), only, config.links == "follow")
+    ignored = Counter[str]()
     folders = Counter(entry.folders[:1] for entry in walk.entries(ignored) if entry.problem is None)
     if not folders:
         raise DataError(f"{config.path}: no text file in it", "give a folder of text files, or one file")
-    by_split = len(folders) > 1 and all(place and place[0].lower() in SPLIT_NAMES for place in folders)
-    return FolderSource(walk, DocumentLayout((), by_split), dict(sorted(ignored.items())))
+    splits = splits_of(place[0] for place in folders if place)
+    whole = len(folders) > 1 and len(splits) == len(folders)
+    return FolderSource(walk, DocumentLayout((), splits if whole else {}), dict(sorted(ignored.items())))
 
 
 # --- the standard library -------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from bessemer.prepare.source.common import (
     split_of_stem,
     suffix_of,
 )
+from bessemer.prepare.source.tree import is_own_folder
 
 TASK_BYTES = 4 * 2**20
 TEXT_ROWS, FILE_ROWS = 2048, 256  # of a task: rows that hold their text, rows that name a file
@@ -92,6 +93,8 @@ def table_files(root: Path, ignored: dict[str, int]) -> list[Path]:
     """The tables below a folder, in order of names; other files are counted in `ignored` by suffix."""
     found, others = [], []
     for folder, folders, names in os.walk(root):
+        if folder != str(root) and is_own_folder(folder, {*folders, *names}):
+            folders[:], names[:] = [], []
         folders[:] = [name for name in folders if not is_skipped(name)]
         for name in names:
             path = Path(folder, name)

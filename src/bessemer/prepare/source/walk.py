@@ -6,7 +6,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bessemer.data.kind import Kind
@@ -14,13 +14,14 @@ from bessemer.data.record import Rejected
 from bessemer.prepare.source.archive import Member, is_streamed, list_members
 from bessemer.prepare.source.common import (
     KIND_OF_SUFFIX,
+    archive_stem,
     is_archive,
-    is_inside,
     is_other_kind,
     is_skipped,
     printable,
     suffix_of,
 )
+from bessemer.prepare.source.tree import OWN, Tree
 
 SNIFFED = 512  # bytes
 
@@ -48,44 +49,53 @@ class Entry:
 
 @dataclass(frozen=True)
 class Walk:
-    """A walk below `root` (a real path) for data of one kind; `only` is the one file to look at, if not all."""
+    """A walk below `root` (a real path) for data of one kind; `only` is the one file to look at, if not all.
+
+    With `follow` links may lead out of the root. `named` has the archives whose members stand in a folder of the
+    archive's name.
+    """
 
     root: str
     kind: Kind
     only: str | None = None
+    follow: bool = False
+    named: frozenset[str] = frozenset()
+
+    def notes(self) -> Iterator[str]:
+        """What a user should know of the links below the root."""
+        tree = Tree(self.root, self.follow)
+        for _ in tree.files():
+            continue
+        if tree.out and self.follow:
+            led = printable(f"{os.path.relpath(tree.out[0], self.root)} to {os.path.realpath(tree.out[0])}")
+            yield f"Links that lead out of the folder are followed: {len(tree.out):,} (first: {led})."
+        if tree.passed:
+            first = printable(os.path.relpath(tree.passed[0], self.root))
+            yield f"Links to folders inside the data are not followed, as these are read anyway (first: {first})."
 
     def entries(self, ignored: Counter[str], whole_streams: bool = False) -> Iterator[Entry]:
         """All files that may be rows; those of another kind are counted in `ignored` by suffix.
 
         With `whole_streams` a compressed tar is one entry, not one for each member: listing it means unpacking it.
         """
-        files = iter([Entry(self.only, ())]) if self.only else self._files()
+        files = iter([Entry(self.only, ())]) if self.only else self._files(ignored)
         for entry in files:
             name = os.path.basename(entry.file)
             if entry.problem is None and is_archive(name):
-                yield from self._archive(entry, ignored, whole_streams)
+                within = (archive_stem(name),) if entry.file in self.named else ()
+                yield from self._archive(replace(entry, folders=entry.folders + within), ignored, whole_streams)
             elif self._is_row(name, ignored) and (entry.problem or self._may_be(entry, name, ignored)):
                 yield entry
 
-    def _files(self) -> Iterator[Entry]:
-        """Files below the root, each folder in order of names; links to folders are not followed."""
-        pending: list[os.DirEntry[str] | str] = [self.root]
-        while pending:
-            item = pending.pop()
-            path = item if isinstance(item, str) else item.path
-            if isinstance(item, str) or item.is_dir(follow_symlinks=False):
-                try:
-                    inside = sorted(os.scandir(path), key=lambda found: found.name, reverse=True)
-                except OSError as error:
-                    yield self._entry(path, problem=Rejected("unreadable folder", str(error.strerror)))
-                    continue
-                pending.extend(found for found in inside if not is_skipped(found.name))
-            elif not (item.is_symlink() and os.path.isdir(path)):
-                yield self._stat(path, item.is_symlink())
+    def _files(self, ignored: Counter[str]) -> Iterator[Entry]:
+        """Files below the root, each folder in order of names."""
+        tree = Tree(self.root, self.follow)
+        for found in tree.files():
+            yield self._entry(found.path, problem=found.problem) if found.problem else self._stat(found.path)
+        if tree.own:
+            ignored[OWN] += len(tree.own)
 
-    def _stat(self, path: str, is_link: bool) -> Entry:
-        if is_link and not is_inside(path, self.root):
-            return self._entry(path, problem=Rejected("link out of the data folder"))
+    def _stat(self, path: str) -> Entry:
         try:
             about = os.stat(path)
         except OSError as error:
