@@ -77,6 +77,7 @@ def look(data: Path, numbers: bool | None = None, label: str | None = None) -> t
     if not looks:
         raise DataError(f"{data}: none of its {len(rows)} files can be read", "check that they are not damaged")
     job.cleaner.settle(iter(looks))
+    notes += kind.decided(job.cleaner.settled)
     if kind.measures_texts:
         looks = text_lengths(job)
     splits = Counter(split for _, split in rows if split)

@@ -134,6 +134,10 @@ class Kind:
         """
         raise NotImplementedError
 
+    def decided(self, settled: Settled) -> list[str]:
+        """What a look at all rows decided that a user should know, in sentences, for `init` and the report."""
+        return []
+
     def features(self, values: Any, arguments: Mapping[str, Any]) -> tuple[Features, Transform]:
         """Features of the training samples for a linear model, and the function that computes those of others.
 

@@ -92,6 +92,7 @@ def prepare(
     )
     give_back()
     about |= (finish or kind.finish)(config, job.cleaner.settled, chosen, out)
+    notes += kind.decided(job.cleaner.settled)
     about |= {"notes": notes, "told": kind.told(about), "noun": kind.noun, "drawn": kind.drawn}
     give_back()
     if labelled and not numbers:

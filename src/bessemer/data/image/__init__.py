@@ -75,11 +75,12 @@ class Images(Kind):
         return lambda images, ids, epochs, seed: augment(images, config, ids, epochs, seed)
 
     def reader(self, about: Mapping[str, Any], folder: Path) -> Reader:
-        """Image files to uint8 (1, H, W, C)."""
-        from bessemer.data.image.cleaner import read_image
+        """Image files to uint8 (n, H, W, C): a row for each page."""
+        from bessemer.data.image.form import Form
+        from bessemer.data.image.read import read_pages
 
-        size, gray = (int(about["size"][0]), int(about["size"][1])), about["color"] == "gray"
-        return lambda path: read_image(path, size, gray)[None]
+        form = Form.told(about)
+        return lambda path: read_pages(path, form)
 
     def tensor(self, about: Mapping[str, Any]) -> str:
         shape = "uint8 (batch, height, width, channels)"
@@ -98,6 +99,11 @@ class Images(Kind):
         from bessemer.data.image.cleaner import thumbnail
 
         return thumbnail(head)
+
+    def decided(self, settled: Settled) -> list[str]:
+        from bessemer.data.image.survey import decided
+
+        return decided(settled)
 
     def found(self, plan: Plan) -> str:
         height, width = plan.settled["size"]
