@@ -64,6 +64,11 @@ class Text(Kind):
 
         return TextSearch(signatures, heads, payload, config.text_similarity)
 
+    def decided(self, settled: Settled) -> list[str]:
+        from bessemer.data.text.cleaner import decided
+
+        return decided(settled)
+
     def finish(self, config: DataConfig, settled: Settled, kept: Kept, out: Path) -> dict[str, Any]:
         from bessemer.data.text.prepare import finish_text
 

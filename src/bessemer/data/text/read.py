@@ -37,7 +37,7 @@ def text_reader(about: Mapping[str, Any], folder: Path) -> Callable[[Path], NDAr
 
 def clean_reader(about: Mapping[str, Any]) -> Callable[[Path], str]:
     """A function from a text file to its text, cleaned as `about` says."""
-    html, spaces = str(about["html"]), str(about.get("white_space", "normalize"))
+    html, spaces = str(about.get("tags", about["html"])), str(about.get("white_space", "normalize"))
     repeated = frozenset(about.get("boilerplate", ()))
 
     def read(path: Path) -> str:
