@@ -105,6 +105,11 @@ class Sound(Kind):
     def show_payload(self, payload: bytes, settled: Settled) -> str:
         return self.show(np.frombuffer(payload, "<i2"), {"arguments": settled})
 
+    def notes(self, settled: Settled) -> list[str]:
+        from bessemer.data.audio.survey import decided
+
+        return decided(settled)
+
     def suited(self, config: DataConfig, rows: int) -> DataConfig:
         if rows >= FEW_RECORDINGS:
             return config

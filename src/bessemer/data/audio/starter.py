@@ -26,14 +26,14 @@ SOUND_SPEEDUP = 0.75  # int8 makes these networks smaller and hardly faster: noi
 def audio_recipe(plan: Plan, out: Path) -> str:
     """The recipe for sound as commented YAML."""
     rate, seconds = plan.settled["rate"], plan.settled["samples"] / plan.settled["rate"]
-    windows = plan.config.audio.windows
-    clips = max(plan.rows, round(2 * float(np.sum(plan.looks)) / seconds)) if windows else plan.rows
+    windows, lengths = plan.config.audio.windows, [look.seconds for look in plan.looks]
+    clips = max(plan.rows, round(2 * float(np.sum(lengths)) / seconds)) if windows else plan.rows
     epochs, batch = audio_epochs(clips, seconds)
     rate_after, fine = "{name: sgd, learning_rate: 0.025}", f"    ghost_batch: {batch}\n    ema: 0.99\n"
     return f"""\
-{header(plan, out, "recordings", f"half of them longer than {np.median(plan.looks):.1f} s")}\
+{header(plan, out, "recordings", f"half of them longer than {np.median(lengths):.1f} s")}\
   audio:
-    rate: {rate} # samples a second
+    rate: {rate} # samples a second, as most recordings have; others are resampled
     seconds: {seconds:g} # length of a clip
     windows: {str(windows).lower()} # true cuts long recordings into clips; those of one file stay together
 augment:

@@ -85,17 +85,22 @@ class Images(Kind):
         return lambda images, ids, epochs, seed: augment(images, config, ids, epochs, seed)
 
     def reader(self, about: Mapping[str, Any], folder: Path) -> Reader:
-        """Image files, or their bytes, to uint8 (1, H, W, C)."""
-        from bessemer.data.image.cleaner import read_image
+        """Image files, or their bytes, to uint8 (n, H, W, C): a row for each page."""
+        from bessemer.data.image.form import Form
+        from bessemer.data.image.read import read_pages
 
-        size, gray = (int(about["size"][0]), int(about["size"][1])), about["color"] == "gray"
-        return lambda source: read_image(source, size, gray)[None]
+        form = Form.told(about)
+        return lambda source: read_pages(source, form)
 
     def steps(self, about: Mapping[str, Any]) -> list[str]:
+        from bessemer.data.image.form import GROUNDS, WHITE
+
+        every = about.get("ranges", {}).items()
+        ranges = ", ".join(f"{low:g} to {high:g} of {sort}" for sort, (low, high) in every)
         return [
-            "decoded, turned as EXIF says",
-            "more than 8 bits a channel reduced to 8",
-            f"transparency laid on {about.get('ground', 'white')}",
+            "decoded, turned as EXIF says; each page of a TIFF file is an input of its own",
+            f"more than 8 bits a channel reduced to 8{f' ({ranges} become 0 to 255)' if ranges else ''}",
+            f"transparency laid on {GROUNDS[int(about.get('ground', WHITE))]}",
             f"converted to {'gray (ITU-R 601)' if about['color'] == 'gray' else 'RGB'}, 0 to 255",
             f"{about['resize']}, to {about['size'][0]} x {about['size'][1]} (height x width)",
             "inside the model: divided by 255, mean and deviation of each channel taken away",
@@ -118,6 +123,11 @@ class Images(Kind):
         from bessemer.data.image.cleaner import thumbnail
 
         return thumbnail(head)
+
+    def notes(self, settled: Settled) -> list[str]:
+        from bessemer.data.image.survey import decided
+
+        return decided(settled)
 
     def found(self, plan: Plan) -> str:
         height, width = plan.settled["size"]

@@ -78,6 +78,11 @@ class Text(Kind):
 
         return share_passages((payload.tobytes() for payload in kept.payloads()), int(kept.sizes.sum()))
 
+    def notes(self, settled: Settled) -> list[str]:
+        from bessemer.data.text.cleaner import decided
+
+        return decided(settled)
+
     def finish(self, config: DataConfig, settled: Settled, kept: Kept, out: Path) -> dict[str, Any]:
         from bessemer.data.text.prepare import finish_text
 

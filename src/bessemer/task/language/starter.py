@@ -23,6 +23,13 @@ from bessemer.prepare.source import open_source
 from bessemer.prepare.source.dataset import is_dataset
 from bessemer.prepare.source.guess import guess_dataset, guess_table
 
+LOOKED: dict[str, Any] = {  # as the task reads texts
+    "html": "keep",
+    "white_space": "keep",
+    "boilerplate": 0.0,
+    "min_characters": 20,
+    "quality": "drop",
+}
 LOOKS = 500  # documents whose lengths are looked at
 BYTES_A_TOKEN = 3.2
 TOKENS = 3e6  # that a two-core machine trains the model below on in about ten minutes
@@ -76,7 +83,7 @@ def source_of(data: Path) -> dict[str, Any]:
 
 def look(data: Path, values: dict[str, Any]) -> tuple[int, float, list[str]]:
     """Documents, about how many bytes of text they hold, and what was decided about their files."""
-    config = DataConfig(**values, text=TextConfig(html="keep", white_space="keep", boilerplate=0.0))
+    config = DataConfig(**values, text=TextConfig(**LOOKED))
     job = Job([open_source(config, labelled=False)], TEXT.cleaner(config))
     documents = sum(len(job.count(*task)) for task in tasks(job, Selection()))
     cleaned = (job.clean(*task) for task in tasks(job, Selection()))
