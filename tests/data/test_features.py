@@ -255,7 +255,7 @@ GIVEN = {
 
 
 def line(kind: str, classes: int) -> tuple[Architecture, torch.nn.Module, np.ndarray]:
-    """A network with a fitted line in it, how it is built, and scikit-learn's probabilities (N, K)."""
+    """A network with a fitted line in it, how it is built, and what scikit-learn gives (N, K)."""
     inputs, arguments = GIVEN[kind]
     labels = np.arange(len(inputs)) % classes
     about = {"kind": kind, "shape": list(inputs.shape[1:]), "arguments": arguments, "outputs": classes}

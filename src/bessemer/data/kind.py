@@ -289,7 +289,7 @@ class Kind:
         return config
 
     def notes(self, settled: Settled) -> list[str]:
-        """What a look at all rows decided or found that a user should know, in sentences, for `init` and report."""
+        """What a look at all rows decided or found that a user should know, in sentences."""
         return []
 
     def found(self, plan: Plan) -> str:

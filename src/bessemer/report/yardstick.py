@@ -43,6 +43,23 @@ def strongest(report: Report) -> Reached | None:
     return first
 
 
+def extent(report: Report) -> str:
+    """On how much of the training split the baseline was trained, in a sentence; empty where on all of it."""
+    found = report.get("baseline") or {}
+    amount, parts = found.get("amount") or {}, []
+    if known_less(found.get("trained_on"), found.get("train_rows")):
+        samples = say.plural(found["train_rows"], f"training {facts.sample_noun(report)}")
+        parts.append(f"{found['trained_on']:,} of {samples}")
+    if known_less(amount.get("trained_on"), amount.get("of")):
+        parts.append(f"{amount['trained_on']:,} of {amount['of']:,} {amount['unit']}")
+    return f"The simple model was trained on {', '.join(parts)}." if parts else ""
+
+
+def known_less(part: Any, whole: Any) -> bool:
+    """Whether both are known, and one is less than the other."""
+    return say.known(part) and say.known(whole) and part < whole
+
+
 def others(report: Report) -> list[Reached]:
     """The other simple means, such as always giving the same answer."""
     every = (report.get("baseline") or {}).get("also") or []
@@ -129,7 +146,8 @@ def warnings(report: Report) -> list[str]:
     """What a reader must know before trusting the verdict; first, where a simple model is better."""
     chance = [_chance(report, role) for role in facts.ROLES]
     told = (report.get("card") or {}).get("mind") or []  # by the task
-    return [text for text in (compared(report) if beaten(report) else "", *chance, *told) if text]
+    worse = compared(report) if beaten(report) else ""
+    return [text for text in (worse, *chance, extent(report), *told) if text]
 
 
 def _chance(report: Report, role: str) -> str:

@@ -241,7 +241,11 @@ class Task:
         return {}
 
     def baseline(self, dataset: Dataset, seed: int) -> dict[str, Any]:
-        """What simple means reach on the same splits: `name` and `metrics` of the best, others in `also`."""
+        """What simple means reach on the same splits: `name` and `metrics` of the best, others in `also`.
+
+        Where known also `records` of the test samples by name, as `records` makes them, and as `network` the
+        simple model that can ship: its `name`, `architecture` and `module`.
+        """
         raise NotImplementedError
 
     # --- telling -----------------------------------------------------------------------------------------
