@@ -126,7 +126,9 @@ def models(dataset: Dataset, task: Any, seed: int) -> Models:
     if kind == "table":
         return of_tables(dataset, task.has_numbers, seed)
     if kind == "text":
-        return {f"TF-IDF, logistic regression C={c:g}": lambda c=c: one_against_rest(c) for c in (1, 10, 100)}
+        return {
+            f"TF-IDF, logistic regression C={c:g}": lambda c=c: one_against_rest(c, seed) for c in (1, 10, 100)
+        }
     noun = {"image": "HOG and colors", "audio": "MFCC"}[kind]
     found: Models = {
         f"{noun}, logistic regression C={c:g}": lambda c=c: make_pipeline(StandardScaler(), logistic(c))
@@ -140,9 +142,10 @@ def logistic(strength: float) -> Any:
     return LogisticRegression(C=strength, tol=1e-3, max_iter=2000)
 
 
-def one_against_rest(strength: float) -> Any:
-    """For sparse rows with far more features than rows."""
-    return OneVsRestClassifier(LogisticRegression(C=strength, solver="liblinear", tol=1e-2))
+def one_against_rest(strength: float, seed: int) -> Any:
+    """For sparse rows with far more features than rows: there the dual takes a third of the primal's time."""
+    one = LogisticRegression(C=strength, solver="liblinear", dual=True, tol=0.1, max_iter=1000, random_state=seed)
+    return OneVsRestClassifier(one)
 
 
 def of_tables(dataset: Dataset, numbers: bool, seed: int) -> Models:

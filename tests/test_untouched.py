@@ -297,6 +297,7 @@ def test_a_failed_command_is_told_by_its_last_line(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_whole_row_from_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (verdict,) = untouched.bench_set("wine", options(tmp_path))
     (row,) = capsys.readouterr().out.splitlines()
