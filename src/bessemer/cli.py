@@ -112,6 +112,11 @@ def check(recipe: RecipeFile, set: Set = None, out: Out = None, as_json: AsJson 
     typer.echo(dump_yaml(loaded.model_dump()))
     for name, state in rows:
         typer.echo(f"{name:9} {state}")
+    most = loaded.most_minutes
+    if most is not None:
+        typer.echo(
+            f"Training takes {most:.3g} minutes at most, whatever the machine; preparation comes before it."
+        )
 
 
 def _run(
