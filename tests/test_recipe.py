@@ -1,3 +1,10 @@
+"""What a recipe says as a whole."""
+
+from __future__ import annotations
+
+from bessemer.recipe import Recipe
+
+
 def test_the_minutes_of_all_trainings_are_known_where_each_has_its_own() -> None:
     values = {"name": "x", "data": {"source": "digits"}, "train": {"minutes": 5}}
     limited = {"ladder": [0.5, 0.25], "train": {"minutes": 1.5}}
