@@ -58,6 +58,7 @@ def test_the_numbers_of_streams_stay() -> None:
         "LEDGER",
         "BOOTSTRAP",
         "CONTINUE",
+        "LOOK",
     ]
     assert [int(stream) for stream in Stream] == list(range(1, len(Stream) + 1))
     assert int(key(Stream.ORDER, 0, 0)) == KEY

@@ -183,8 +183,8 @@ def test_how_the_files_were_read_is_printed_and_stands_in_the_recipe(tmp_path: P
     (tmp_path / "sms.tsv").write_text("\n".join(lines))
     said = write_recipe(tmp_path / "sms.tsv", tmp_path / "r.yaml")
     note = "sms.tsv: its first row seems to be data, not a header"
-    assert f"Note: {note}" in said
-    assert (tmp_path / "r.yaml").read_text().startswith(f"# {note}")
+    assert f"\n{note}" in said
+    assert f"\n# {note}" in (tmp_path / "r.yaml").read_text()
 
 
 @pytest.mark.parametrize(("channels", "flip"), [(1, "none"), (3, "horizontal")])

@@ -41,6 +41,7 @@ class Stream(IntEnum):
     LEDGER = 17  # the seed of a round: round
     BOOTSTRAP = 18  # resamples behind an interval
     CONTINUE = 19  # how a language model goes on after a prompt: prompt
+    LOOK = 20  # the order in which rows of a table are looked at
 
 
 def mix(x: U64) -> U64:

@@ -83,7 +83,7 @@ def test_columns_of_0_and_1_say_the_class_together(tmp_path):
         (["['a', 'b']", "['a']", "['b']"], ".csv", "lists several labels in one cell, such as \"['a', 'b']\""),
         ([["a", "b"], ["a"], ["b"]], ".jsonl", "lists several labels in one cell, such as \"['a', 'b']\""),
         (["a|b", "a", "b"], ".csv", "lists several labels in one cell, such as 'a|b'"),
-        ([{"n": "a"}, {"n": "b"}], ".jsonl", "holds objects"),
+        ([{}, {"path": "a.png"}], ".jsonl", "holds objects"),
         (["a"], ".csv", "only one class in it (a)"),
         (["", "nan"], ".csv", "no row in it has a label"),
         ([f"key{row}" for row in range(ROWS)], ".csv", "something else in each of 60 rows, such as 'key0'"),
@@ -95,6 +95,22 @@ def test_a_label_that_is_none_is_refused_for_its_own_reason(tmp_path, labels, su
     error = refused(path)
     assert problem in error.problem
     assert "init --label other" in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("labels", "name"),
+    [
+        ([{"n": "a"}, {"n": "b"}], "label.n"),
+        ([{"id": 0, "of": {"n": "a"}}, {"id": 1, "of": {"n": "b"}}], "label.of.n"),
+    ],
+)
+def test_a_label_inside_of_objects_is_found(tmp_path, labels, name):
+    path = table(tmp_path / "t.jsonl", text=words, label=labels)
+    assert guessed(path, label=name)[0] == {"text": "text", "label": name}
+    path = table(tmp_path / "u.jsonl", text=words, label=[{"n": "a"}, {"n": "b"}], other=["x", "y"])
+    columns, said = guessed(path)
+    assert columns == {"text": "text", "label": "label.n"}
+    assert "'label.n' (2 values), by its name; it could be 'other'" in said
 
 
 def test_words_for_nothing_are_told(tmp_path):

@@ -154,7 +154,7 @@ def test_archives_named_as_splits(tmp_path, stem, inside):
         pack(tmp_path / f"{stem}{split}.zip", *members(inside, "a", "b"))
     found, said = opened(tmp_path)
     assert found == BOTH
-    assert f"archives are taken as the splits of their names ({stem}test.zip, {stem}train.zip)" in said
+    assert f"Archives are taken as the splits of their names ({stem}test.zip, {stem}train.zip)." in said
 
 
 def test_archives_that_hold_the_split_folders_or_stand_beside_one(tmp_path):
@@ -171,7 +171,7 @@ def test_an_archive_per_class(tmp_path, inside):
         pack(tmp_path / f"{name}.zip", *(f"{inside}{i}.png" for i in range(count)))
     found, said = opened(tmp_path)
     assert found == {("cats", ""): 3, ("dogs", ""): 2}
-    assert said == "each archive is taken as one class (cats.zip, dogs.zip)"
+    assert said == "Each archive is taken as one class (cats.zip, dogs.zip)."
 
 
 def test_archives_that_are_parts_of_one_set_are_no_classes(tmp_path):
@@ -183,10 +183,10 @@ def test_archives_that_are_parts_of_one_set_are_no_classes(tmp_path):
 def test_what_is_set_aside_or_not_tested_is_told(tmp_path):
     add(tmp_path, *members("train/", "a", "b", "c", "unsup"), *members("test/", "a", "b", "d"), "docs/1.png")
     (tmp_path / "train" / "e").mkdir()
-    assert opened(tmp_path)[1].split("; ") == [
+    assert opened(tmp_path)[1].split(". ") == [
         "'unsup' says that it has no labels: its files are set aside (2)",
-        "files in no class folder are set aside: 1 (in docs)",
-        "the given test split has none of c: nothing can be measured on it there",
-        "the training split has none of d, which stand in the given test split",
-        "class folders without any file: e",
+        "Files in no class folder are set aside: 1 (in docs)",
+        "The given test split has none of c: nothing can be measured on it there",
+        "The training split has none of d, which stand in the given test split",
+        "Class folders without any file: e.",
     ]

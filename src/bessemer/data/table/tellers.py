@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bessemer.data.numbers import Unreadable, number_in
 from bessemer.data.table.rows import RowReader
+from bessemer.draws import Stream, generator
 
 ROWS = 4000  # that are looked at, evenly chosen
 LEAST = 50
@@ -47,7 +48,7 @@ def telling_alone(rows: RowReader, sample: Sequence[tuple[Mapping[str, Any], str
     labelled = [(row, label) for row, label in sample if label is not None]
     if len(labelled) < LEAST:
         return {}
-    order = np.random.default_rng(0).permutation(len(labelled))  # rows of one value in no order
+    order = generator(Stream.LOOK, 0).permutation(len(labelled))  # rows of one value in no order
     targets = targets_of([labelled[place][1] for place in order])
     read = [rows.read(labelled[place][0])[:2] for place in order]
     columns = dict(zip(_measured(rows), np.array([values for values, _ in read]).T, strict=True))

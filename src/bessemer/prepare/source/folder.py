@@ -129,8 +129,9 @@ def open_folder(config: SourceConfig) -> Source:
     layout = find_layout(str(config.path), walk.kind, filled, ignored, problem)
     root = Path(walk.root, *layout.prefix)  # not there where the classes stand in an archive
     empty = empty_folders(root, layout) if only is None and root.is_dir() else ()
-    units = () if config.unit == "file" else (f"Each {config.unit} of a file is a sample.",)
-    notes = (*units, *notes_on(layout, filled, named, empty), *links)
+    in_parts = config.unit != "file"
+    units = (f"Each {config.unit} of a file is a sample.",) if in_parts else ()
+    notes = (*units, *notes_on(layout, filled, named, empty, in_parts), *links)
     return FolderSource(replace(walk, named=frozenset(named)), layout, others, empty, notes)
 
 

@@ -298,9 +298,9 @@ def folders_of(listed: Counter[tuple[str, Folders]], named: Collection[str]) -> 
 
 
 def notes_on(
-    layout: Layout, filled: Counter[Folders], named: Mapping[str, str], empty: Collection[str]
+    layout: Layout, filled: Counter[Folders], named: Mapping[str, str], empty: Collection[str], in_parts: bool
 ) -> Iterator[str]:
-    """What a user should know of how folders are taken, a sentence each."""
+    """What a user should know of how folders are taken, a sentence each; `in_parts`: files hold many samples."""
     placed: dict[str, Counter[str]] = defaultdict(Counter)
     loose: Counter[str] = Counter()
     for folders, count in filled.items():
@@ -329,7 +329,8 @@ def notes_on(
     yield from _uneven(placed)
     if empty:
         yield f"Class folders without any file: {some(sorted(os.path.basename(one) for one in empty))}."
-    if small := sorted(name for name, count in sum(placed.values(), Counter()).items() if count == 1):
+    small = sorted(name for name, count in sum(placed.values(), Counter()).items() if count == 1)
+    if small and not in_parts:
         yield f"Classes with one file: {some(small)}."
 
 
