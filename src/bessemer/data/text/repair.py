@@ -42,8 +42,8 @@ def clean_text(text: str, html: str = "auto", white_space: str = "normalize") ->
     Mojibake is mended (ftfy), HTML documents become their text and entities are resolved in texts without tags
     (`html="keep"` leaves both, `html="strip"` takes tags out of plain texts too), control and zero-width
     characters go, Unicode is NFC, line ends are `\\n`, spaces at line ends and runs of blank lines go. Indentation
-    and case stay. With `white_space="keep"` all white space stays as it is. Applying it twice equals once: the passes run
-    until nothing changes (an entity may hide an entity, a page a page).
+    and case stay. With `white_space="keep"` all white space stays as it is. Applying it twice equals once: the
+    passes run until nothing changes (an entity may hide an entity, a page a page).
     """
     done: dict[str, None] = {}
     if white_space == "normalize":
