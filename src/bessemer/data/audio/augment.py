@@ -57,7 +57,7 @@ def augment_audio(
         wave[silent] = 0  # a band that is taken out rings on
         out = np.rint(wave).clip(-32768, 32767).astype(np.int16)
     if config.time_mask:
-        out = mask_time(out, config.time_mask, chance["width"], chance["start"], padding.any(1), rate)
+        out = mask_time(out, config.time_mask, chance["width"], chance["start"], np.asarray(padding.any(1)), rate)
     return out
 
 
