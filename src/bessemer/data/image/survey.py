@@ -62,7 +62,10 @@ class Look(NamedTuple):
 
 
 def look_at(source: Path | bytes, label: str | None) -> Look:
-    """A look at an image file; pixels are decoded only where they have a say. Raises Rejected with the reason."""
+    """A look at an image file; pixels are decoded only where they have a say.
+
+    Raises Rejected with the reason where its header cannot be read.
+    """
     with open_image(source) as image:
         upright = orientation(image) < 5  # from 5 on it lies on its side
         height, width = (image.height, image.width) if upright else (image.width, image.height)
@@ -76,8 +79,8 @@ def look_at(source: Path | bytes, label: str | None) -> Look:
             low, high = spread(image, source) if sort else (0.0, 0.0)
             seen = transparent_contrasts(image) if see_through else ()
             copies = count - sum(1 for _ in pages(image)) if paged and count > 1 else 0
-        except Exception as error:  # decoders raise anything on damaged bytes; the clean pass names it
-            raise Rejected("truncated or corrupt", str(error)) from error
+        except Exception:  # noqa: BLE001 (decoders raise anything on damaged bytes; the clean pass names it)
+            sort, low, high, seen, copies = None, 0.0, 0.0, (), 0
         found = (count - copies, 1) if paged else (1, count)
         return Look(height, width, gray, label, sort, low, high, seen, *found)
 
