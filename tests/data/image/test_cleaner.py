@@ -639,28 +639,3 @@ def test_predict_reads_as_preparation_did():
     assert form == Form.of(made.settled)
     for value in files:
         assert read_pages(value, form).tobytes() == one(made, value).payload
-
-
-def saved(values: np.ndarray) -> bytes:
-    out = io.BytesIO()
-    np.save(out, values)
-    return out.getvalue()
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16, np.uint16, np.int64])
-def test_arrays_of_numpy_are_images_of_the_range_that_the_set_has(dtype, tmp_path):
-    bright, dim = (saved(ramp(top, dtype)) for top in (1000, 250))
-    made = looked([bright, dim] * 3)
-    top = 1000 if np.dtype(dtype).kind == "f" else 1023
-    assert next(iter(made.settled["ranges"].values())) == [0, top]
-    assert brightest(made, dim) == pytest.approx(64, abs=2)
-    (tmp_path / "a.npy").write_bytes(bright)
-    assert read_pages(tmp_path / "a.npy", Form.of(made.settled)).tobytes() == one(made, bright).payload
-
-
-def test_an_array_of_bytes_is_a_picture_and_one_of_another_shape_is_none(tmp_path):
-    made = settled((12, 10), gray=False)
-    assert one(made, saved(picture(12, 10))).payload == picture(12, 10).tobytes()
-    assert refused(made, saved(np.zeros((3, 4, 5, 6)))).reason == "not an image"
-    assert refused(made, saved(np.zeros((12, 10), np.complex64))).detail == "an array complex64 (12, 10)"
-    assert refused(made, saved(picture(12, 10))[:-20]).reason == "unreadable"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from bessemer.data.record import Cleaner
     from bessemer.data.starter import Plan
 
-SUFFIXES = "png jpg jpeg jpe jfif bmp gif webp tif tiff pgm ppm pbm pnm heic heif avif jxl jp2 ico tga dds npy"
-MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"P5\n", b"P6\n", b"\x93NUMPY")
+SUFFIXES = "png jpg jpeg jpe jfif bmp gif webp tif tiff pgm ppm pbm pnm heic heif avif jxl jp2 ico tga dds"
+MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"P5\n", b"P6\n")
 
 
 class Images(Kind):
@@ -32,9 +32,7 @@ class Images(Kind):
     example = "photo.png"
     sources = ("digits", "idx", "image_folder")
     suffixes = frozenset(f".{suffix}" for suffix in SUFFIXES.split())
-    readable = frozenset(
-        {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".npy"}
-    )
+    readable = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
     in_cells = False
     reads_cells = True
     alone = "bessemer.data.image.alone"

@@ -14,8 +14,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from bessemer.data.image.form import BYTES, FLOATS, GROUNDS, INTEGERS, Form
 from bessemer.data.record import Rejected
 
-NUMPY = b"\x93NUMPY"  # how a file of NumPy begins
-PLAIN = ("PNG", "TIFF", "BMP", "PPM", "NPY")  # formats that lose nothing
 FORMATS = ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"]
 MAX_PIXELS = 64_000_000
 ALPHA_MODES = {"LA", "La", "PA", "RGBA", "RGBa"}
@@ -42,8 +40,6 @@ def open_image(source: Path | bytes) -> Image.Image:
             raise Rejected("empty file")
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            if is_array(source):
-                return open_array(source)
             image = Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise Rejected("not an image") from error
@@ -54,35 +50,6 @@ def open_image(source: Path | bytes) -> Image.Image:
     if image.width * image.height > MAX_PIXELS:
         image.close()
         raise Rejected("too many pixels", f"{image.width}x{image.height}")
-    return image
-
-
-def is_array(source: Path | bytes) -> bool:
-    """Whether a file is an array that NumPy saved."""
-    if isinstance(source, bytes):
-        return source.startswith(NUMPY)
-    with source.open("rb") as file:
-        return file.read(len(NUMPY)) == NUMPY
-
-
-def open_array(source: Path | bytes) -> Image.Image:
-    """An array that NumPy saved, (H, W) of any numbers or (H, W, C) of bytes, as an image.
-
-    Raises Rejected where its shape or type is no image's, ValueError where it is damaged.
-    """
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
-    values = np.load(file, allow_pickle=False, mmap_mode="r" if isinstance(file, Path) else None)
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[..., 0]
-    told = f"an array {values.dtype} {values.shape}"
-    bytes_of_color = values.ndim == 3 and values.shape[2] in (3, 4) and values.dtype == np.uint8
-    if not (bytes_of_color or values.ndim == 2) or values.dtype.kind not in "biuf" or not values.size:
-        raise Rejected("not an image", told)
-    if values.size > MAX_PIXELS:
-        raise Rejected("too many pixels", told)
-    kept = {"b": np.uint8, "f": np.float32}.get(values.dtype.kind, np.int32)
-    image = Image.fromarray(np.array(values) if values.dtype == np.uint8 else values.astype(kept))
-    image.format = "NPY"
     return image
 
 
@@ -195,7 +162,7 @@ def sort_of(image: Image.Image) -> str | None:
         return FLOATS
     if image.mode.startswith("I") or is_deep_color(image):
         return INTEGERS
-    return BYTES if image.mode == "L" and image.format in PLAIN else None
+    return BYTES if image.mode == "L" and image.format in ("PNG", "TIFF", "BMP", "PPM") else None
 
 
 def range_of(sort: str, values: NDArray[np.generic], form: Form) -> tuple[float, float]:
