@@ -82,6 +82,9 @@ def init(
         str | None,
         typer.Option("--label", help="The column of a table that holds the class or number to be told."),
     ] = None,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.1, help="What the whole run may take on this machine.")
+    ] = 10.0,
 ) -> None:
     """Look at the data and write a commented recipe that fits it."""
     from bessemer.starter import write_recipe
@@ -90,7 +93,8 @@ def init(
     wanted = find_task(task) if task is not None else None
     write = wanted.starter() if wanted else None
     numbers = wanted.has_numbers if wanted else None
-    typer.echo(write(data, out, force) if write else write_recipe(data, out, force, numbers, label))
+    given = (data, out, force)
+    typer.echo(write(*given, minutes) if write else write_recipe(*given, numbers, label, minutes))
 
 
 @app.command()
@@ -108,6 +112,11 @@ def check(recipe: RecipeFile, set: Set = None, out: Out = None, as_json: AsJson 
     typer.echo(dump_yaml(loaded.model_dump()))
     for name, state in rows:
         typer.echo(f"{name:9} {state}")
+    most = loaded.most_minutes
+    if most is not None:
+        typer.echo(
+            f"Training takes {most:.3g} minutes at most, whatever the machine; preparation comes before it."
+        )
 
 
 def _run(

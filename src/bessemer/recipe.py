@@ -48,6 +48,15 @@ class Recipe(Config):
         """The task, the kind of data and the network: all stages work by them, so their sources key all."""
         return {"task": self.task, "kind": self.data.modality, "model": self.model.name}
 
+    @property
+    def most_minutes(self) -> float | None:
+        """What all trainings take at most, where each of them says so."""
+        limits, compress = [self.train.minutes], self.compress
+        if compress is not None:
+            limits += [compress.train.minutes] * len(compress.candidates or compress.ladder)
+        known = [limit for limit in limits if limit is not None]
+        return sum(known) if len(known) == len(limits) else None
+
     def modules(self) -> AbstractContextManager[None]:
         """While the recipe is at work: the modules beside its file, which it may name, are found."""
         return modules_beside(self._folder) if self._folder is not None else nullcontext()

@@ -14,7 +14,7 @@ from bessemer.data.config import DataConfig
 from bessemer.data.kind import Kind
 from bessemer.data.kinds import find_kind
 from bessemer.data.record import Source
-from bessemer.data.starter import Plan
+from bessemer.data.starter import MINUTES, Plan
 from bessemer.errors import DataError, UsageError
 from bessemer.prepare.ingest import Job, Task, in_order
 from bessemer.prepare.prepare import Selection, tasks
@@ -31,25 +31,38 @@ PARTS = 12  # of a table that are looked at
 
 
 def write_recipe(
-    data: Path, out: Path, force: bool = False, numbers: bool | None = None, label: str | None = None
+    data: Path,
+    out: Path,
+    force: bool = False,
+    numbers: bool | None = None,
+    label: str | None = None,
+    minutes: float = MINUTES,
 ) -> str:
     """Look at `data`, write a commented recipe to `out`, and say what was found.
 
     `numbers` says whether labels that are numbers are to be guessed or are classes; None goes by the labels.
-    `label` names the column of the label. Raises DataError where the data is of no kind that is known, UsageError
-    where `out` is there already.
+    `label` names the column of the label, `minutes` is what a whole run may take on this machine. Raises DataError
+    where the data is of no kind that is known, UsageError where `out` is there already.
     """
     if out.exists() and not force:
         raise UsageError(f"{out}: is there already", "give another name with -o, or --force to replace it")
     if not data.exists():
         raise DataError(f"{data}: no such file or folder", "give the folder or file that holds the data")
     plan, kind = look(data, numbers, label)
+    plan = replace(plan, minutes=minutes, speed=speed_here)
     try:
         out.write_text(with_notes(kind.starter(plan, out), plan.notes), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{out}: cannot be written: {error.strerror}", "give another place with -o") from error
     found = f"{plan.rows:,} {kind.noun} {plan.targets}, {kind.found(plan)}: wrote {out}"
     return "\n".join([found, *plan.notes, f"Next: bessemer run {out}"])
+
+
+def speed_here() -> float:
+    """Multiply-adds a second of training on this machine."""
+    from bessemer.train.precision import speed
+
+    return speed()
 
 
 def with_notes(recipe: str, notes: list[str]) -> str:

@@ -51,7 +51,7 @@ def run() -> FitResult:
         ema=0.9,
         precision="fp32",
     )
-    augment = IMAGE.augmenter(AugmentConfig(crop=1, flip="horizontal", rotate=10), {})
+    augment = IMAGE.augmenter(AugmentConfig(crop=1, flip="horizontal", rotate=10, border="zero"), {})
     held_out = torch.from_numpy(images[:16])
 
     def validate(network: torch.nn.Module) -> float:  # of the averaged weights

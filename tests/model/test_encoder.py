@@ -17,9 +17,10 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from bessemer.data.dataset import Batches, Samples
+from bessemer.data.text.grams import FIRST, SECOND, Grams
 from bessemer.model.contract import set_packing
 from bessemer.model.encoder import EncoderConfig, encoder
-from bessemer.model.encoder.network import EVIDENCE_SCALE, FIRST, SECOND, Block, Encoder, Grams
+from bessemer.model.encoder.network import EVIDENCE_SCALE, Block, Encoder
 from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig
 from bessemer.train.loop import fit

@@ -11,6 +11,7 @@ from torch import nn
 
 from bessemer.compress.prune import prune
 from bessemer.compress.quantize import quantize
+from bessemer.data.audio.power import transform_steps
 from bessemer.data.audio.spectrogram import log_mel, spectrogram_statistics
 from bessemer.data.dataset import Batches, Samples
 from bessemer.export.onnx import export_onnx
@@ -19,7 +20,7 @@ from bessemer.measure.parity import compare
 from bessemer.model.answers import TorchModel
 from bessemer.model.measure import flops
 from bessemer.model.quantized import QuantizePoint
-from bessemer.model.sound.network import LogMel, transform_steps
+from bessemer.model.sound.network import LogMel
 from bessemer.model.state import Architecture, load_model, save_model
 from bessemer.task.classify.objective import Classify
 from bessemer.train.config import OptimizerConfig, TrainConfig

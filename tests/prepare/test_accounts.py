@@ -19,7 +19,7 @@ from bessemer.prepare.prepare import prepare
 from bessemer.prepare.source import folder as folder_source
 
 QUICK = {"label_check": {"folds": 0}, "max_quarantined": 1.0}
-TEXT = {"text": {"tokenizer": {"vocabulary": 300}, "boilerplate": 0.0}}
+TEXT = {"text": {"tokenizer": {"vocabulary": 300}, "boilerplate": 0.0, "min_characters": 20, "quality": "drop"}}
 
 
 def config(path: Path, source: str, **other) -> DataConfig:

@@ -10,7 +10,7 @@ import pytest
 from bessemer.report.card import model_card
 from bessemer.report.facts import headline, missed, terms
 from bessemer.report.table import summary_table
-from bessemer.report.yardstick import baseline, compared, others, warnings
+from bessemer.report.yardstick import baseline, compared, extent, others, warnings
 
 
 @pytest.fixture
@@ -177,3 +177,20 @@ def test_a_term_of_a_measure_of_which_fewer_are_better(graded: dict[str, Any]) -
     assert (terms(graded)[0].limit, terms(graded)[0].value) == ("+0.04 steps", "+0.03 steps")
     graded["contract"]["verdict"] = []
     assert terms(graded)[0].limit == "10% of the parent's"
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"trained_on": 20, "train_rows": 20}, ""),
+        ({"trained_on": 1200, "train_rows": 2000}, "1,200 of 2,000 training samples"),
+        (
+            {"trained_on": 5, "train_rows": 9, "amount": {"unit": "characters", "trained_on": 70, "of": 3000}},
+            "5 of 9 training samples, 70 of 3,000 characters",
+        ),
+        ({"trained_on": 80, "amount": {"unit": "bytes", "trained_on": 80, "of": 99}}, "80 of 99 bytes"),
+    ],
+)
+def test_a_simple_model_that_saw_a_part_of_the_training_split_says_so(told: dict[str, Any], said: str) -> None:
+    report = {"baseline": told}
+    assert extent(report) == (f"The simple model was trained on {said}." if said else "")

@@ -19,6 +19,7 @@ from bessemer.compress.steps import Made, Plan, carry_out
 from bessemer.data.dataset import Batches, Samples
 from bessemer.data.given import inputs_of
 from bessemer.draws import Stream, seed_for
+from bessemer.errors import UsageError
 from bessemer.export.measured import Quality, Timing, measured
 from bessemer.export.onnx import export_onnx
 from bessemer.export.session import OnnxModel
@@ -124,6 +125,9 @@ class ModuleLab:
     def has_dot_products(self) -> bool:
         """Whether this processor multiplies 8-bit integers exactly."""
         return has_dot_products()
+
+    def simple(self) -> Made:
+        raise UsageError("a module has no simple model beside it", "leave out the step `simple`")
 
     def train(self, made: Made, config: TrainConfig, distill: DistillConfig | None) -> Made:
         """A copy of the network after a training, under the parent where `distill` says how."""

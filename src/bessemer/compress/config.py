@@ -26,6 +26,9 @@ class ContractConfig(Config):
     max_bytes: int | None = Field(None, gt=0)
     max_latency_ms: float | None = Field(None, gt=0, description="median at batch 1, on this machine")
     batch: int = Field(64, ge=1, description="batch size of min_speedup")
+    beat_baseline: bool = Field(
+        True, description="refuse a file that is worse than a simple model on the test split, with confidence"
+    )
 
     @model_validator(mode="after")
     def _drop_is_a_number_or_a_share(self) -> ContractConfig:
@@ -65,6 +68,11 @@ class CompressConfig(Config):
     """Candidates from gentle to harsh; the first that meets the contract ships."""
 
     contract: ContractConfig = ContractConfig()
+    simple: bool = Field(
+        False,
+        description="try the simple model first: it ships where it meets the contract and the parent is not "
+        "better for sure",
+    )
     ladder: list[float] = Field([0.75, 0.5, 0.25], min_length=1, description="shares of the channels kept")
     search: Literal["first", "all"] = Field(
         "first", description="first stops at the first that meets; all goes on"

@@ -12,6 +12,7 @@ from bessemer.report.units import Unit
 if TYPE_CHECKING:
     from bessemer.task.task import Task
 
+LEAD = "beat_baseline"  # a term that asks what a simple model is better by, for sure
 SLACK = 1e-12  # a drop of exactly one point must not fail by rounding
 
 

@@ -50,6 +50,19 @@ def listed(config: CompressConfig, found: Sequence[Candidate]) -> Iterator[Round
         yield [plan]
 
 
-def proposal(config: CompressConfig) -> Proposal:
-    """The proposal that the settings ask for."""
-    return ladder if config.candidates is None else listed
+def proposal(config: CompressConfig, has_simple: bool = False) -> Proposal:
+    """The proposal that the settings ask for; first of all the simple model, where there is one."""
+    own = ladder if config.candidates is None else listed
+    return simple_first(own) if has_simple and config.simple else own
+
+
+def simple_first(own: Proposal) -> Proposal:
+    """The simple model before what another proposal tries."""
+
+    def propose(config: CompressConfig, found: Sequence[Candidate]) -> Iterator[Round]:
+        from bessemer.compress.simple import Simple
+
+        yield [Plan((Simple(),))]
+        yield from own(config, found)
+
+    return propose

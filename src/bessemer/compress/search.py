@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bessemer.compress.config import CompressConfig, ContractConfig
-from bessemer.compress.contract import Figures, judge
+from bessemer.compress.contract import LEAD, Figures, judge
 from bessemer.compress.propose import Proposal, Round
 from bessemer.compress.steps import INTEGERS
 from bessemer.report.units import Unit
+
+PARENT = "parent_is_better"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Candidate:
     speedup: float
     speedup_low: float
     speedup_high: float
+    beaten: bool = False  # of a simple model: the parent is better with confidence
 
     @property
     def measured(self) -> Figures:
@@ -44,7 +47,8 @@ class Candidate:
     def missed(self, contract: ContractConfig) -> list[str]:
         """The terms that this candidate misses."""
         verdicts = judge(contract, self.measured, self.format == INTEGERS)
-        return [verdict.term for verdict in verdicts if not verdict.met]
+        missed = [verdict.term for verdict in verdicts if not verdict.met]
+        return [*missed, *([PARENT] if self.beaten else [])]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -86,7 +90,7 @@ def contract_facts(
         missed = one.missed(config.contract)
         rows.append({**one.as_dict(), "missed": missed, "met": not missed, "chosen": one is chosen})
     return {
-        "terms": config.contract.model_dump(exclude_none=True, exclude={"batch"}),
+        "terms": config.contract.model_dump(exclude_none=True, exclude={"batch", LEAD}),
         "batch": config.contract.batch,
         "candidates": rows,
         "chosen": chosen.name if chosen else None,

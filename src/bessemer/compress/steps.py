@@ -45,6 +45,9 @@ class Lab(Protocol):
     def has_dot_products(self) -> bool:
         """Whether the processor that measures multiplies 8-bit integers exactly (VNNI, AMX)."""
 
+    def simple(self) -> Made:
+        """The simple model of the task and the kind of data, fitted on the training split."""
+
     def train(self, made: Made, config: TrainConfig, distill: DistillConfig | None) -> Made:
         """The network after a training on the task, under the parent where `distill` says how."""
 
@@ -85,6 +88,7 @@ def carry_out(steps: Sequence[Step], made: Made, lab: Lab) -> Made:
 
 
 STEPS = {
+    "simple": "bessemer.compress.simple.Simple",
     "prune": "bessemer.compress.prune.Prune",
     "distill": "bessemer.compress.distill.Distill",
     "quantize": "bessemer.compress.quantize.Quantize",

@@ -27,11 +27,16 @@ MOST_CLASSES = 300
 
 @dataclass(frozen=True)
 class Boosted:
-    """Trees of the samples that were not held out, to say how good this is, and of all samples; their rounds."""
+    """Trees of the samples that were not held out, to say how good this is, and of all samples; their rounds.
+
+    Of classes also which there are, ascending, and a function to the probability of each.
+    """
 
     trial: Answer
     whole: Answer
     rounds: int
+    classes: NDArray[np.int64] | None = None
+    shares: Answer | None = None
 
 
 def fit_boosting(
@@ -61,7 +66,10 @@ def fit_boosting(
         rounds = max(1, int(np.argmax(trial.validation_score_)))
         whole = _model(numbers)(early_stopping=False, max_iter=rounds, **settings)
         whole.fit(values, targets)
-    return Boosted(_answer(trial, codes), _answer(whole, codes), rounds)
+    answers = _answer(trial.predict, codes), _answer(whole.predict, codes)
+    if numbers:
+        return Boosted(*answers, rounds)
+    return Boosted(*answers, rounds, whole.classes_, _answer(whole.predict_proba, codes))
 
 
 def _model(numbers: bool) -> Any:
@@ -70,12 +78,12 @@ def _model(numbers: bool) -> Any:
     return HistGradientBoostingRegressor if numbers else HistGradientBoostingClassifier
 
 
-def _answer(model: Any, codes: Codes) -> Answer:
+def _answer(says: Callable[[Any], Any], codes: Codes) -> Answer:
     def answer(values: NDArray[np.float32]) -> NDArray[Any]:
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):
-            found: NDArray[Any] = model.predict(codes(values))
+            found: NDArray[Any] = says(codes(values))
         return found
 
     return answer

@@ -62,6 +62,19 @@ class ReadRow:
     error: str = ""
 
 
+class Line(Protocol):
+    """A simple model as a torch module: what is fitted on its features is put into it."""
+
+    def learn(self, inputs: Rows) -> Features:
+        """Features of training inputs (N, ...), and what they need to know of them."""
+
+    def measure(self, inputs: Rows) -> Features:
+        """The same features of other inputs."""
+
+    def take(self, weights: NDArray[np.float64], offsets: NDArray[np.float64]) -> None:
+        """Give it the weights (K, F) and offsets (K,) that were fitted on these features."""
+
+
 @dataclass(frozen=True)
 class Simple:
     """The simple model on a kind's features: its name, and what a search for its strength may cost."""
@@ -70,6 +83,8 @@ class Simple:
     strengths: tuple[float, ...] = (0.1, 1.0, 10.0)  # scikit-learn's C, from strict to free
     limit: int = 60_000  # samples that are trained on
     trials: int = 60_000  # samples that choose the strength
+    budget: int | None = None  # of what `Kind.amounts` counts, in the samples that are trained on
+    network: str = ""  # the name of the one that a network holds, where that is another
 
 
 class Kind:
@@ -143,11 +158,28 @@ class Kind:
     def features(self, values: Any, arguments: Mapping[str, Any]) -> tuple[Features, Transform]:
         """Features of the training samples for a linear model, and the function that computes those of others.
 
-        What is estimated (means, scales) comes from these samples alone.
+        What is estimated (means, scales) comes from these samples alone. By default they are those of
+        `simple_network`, and where there is none, the values as they are.
         """
         from bessemer.data.features import flat, standardized
 
-        return standardized(values, flat)
+        network = self.simple_network(np.shape(values[:1])[1:], arguments, 1, False)
+        return (network.learn(values), network.measure) if network is not None else standardized(values, flat)
+
+    def baseline_features(self, values: Any, arguments: Mapping[str, Any]) -> tuple[Features, Transform]:
+        """The same for the baseline, where a kind spends more on it than on a look at the labels."""
+        return self.features(values, arguments)
+
+    def simple_network(
+        self, shape: Sequence[int], arguments: Mapping[str, Any], outputs: int, classes: bool
+    ) -> Line | None:
+        """The simple model as a network that can ship, not yet fitted; None where the kind has none.
+
+        It takes samples of this `shape`, as networks do, and gives logits of `classes`, or numbers, (B, outputs).
+        `arguments` is what `dataset.json` says to the network. Of dense features bessemer.data.simple.Linear makes
+        it.
+        """
+        return None
 
     def repeats(self, rows: int, distinct: int) -> bool:
         """Whether equal rows are samples that happen to be alike, not copies of one; asked for `whole_rows`."""
@@ -161,9 +193,9 @@ class Kind:
         """
         return None
 
-    def affordable(self, values: Sequence[Any], limit: int) -> int:
-        """How many samples the simple model may be trained on, `limit` at most."""
-        return limit
+    def amounts(self, values: Sequence[Any]) -> NDArray[np.int64] | None:
+        """How much of what `simple.budget` limits, such as characters, each sample has (N,)."""
+        return None
 
     # --- batches -----------------------------------------------------------------------------------------
 
@@ -257,7 +289,7 @@ class Kind:
         return config
 
     def notes(self, settled: Settled) -> list[str]:
-        """What is to be said of the data beside the accounts, in sentences."""
+        """What a look at all rows decided or found that a user should know, in sentences."""
         return []
 
     def found(self, plan: Plan) -> str:

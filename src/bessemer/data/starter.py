@@ -6,6 +6,7 @@ import json
 import math
 import string
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ MOST_NUMBERED = 30  # different whole numbers that may be names of classes
 MOSTLY = 0.9  # share of the rows whose labels must be numbers
 LEAST_STEPS = 300
 TEST, VALIDATION = 0.2, 0.1  # shares
+MINUTES = 10.0  # of a whole run
+PARENT, CANDIDATE = 0.5, 0.12  # shares of them: of the parent's training, and of each candidate's
+REACHED = 0.5  # share of a machine's speed in convolutions that a whole training step reaches
+USUAL_SPEED = 1.3e11  # multiply-adds a second of a machine with two cores and bf16
 DROP, MOST_DROP, DECIDING_SAMPLES = 0.02, 0.1, 2.4
 
 
@@ -37,6 +42,14 @@ class Plan:
     config: DataConfig  # the settings that the look was made with
     as_numbers: bool | None = None  # labels are to be numbers, or classes; None goes by what they say
     notes: list[str] = field(default_factory=list)  # what was decided about the files, in words
+
+    minutes: float = MINUTES  # that the whole run may take on this machine
+    speed: Callable[[], float] = lambda: USUAL_SPEED  # multiply-adds a second of training on it; takes a moment
+
+    @property
+    def work(self) -> float:
+        """Multiply-adds that fit into the training of the parent."""
+        return self.speed() * REACHED * 60 * PARENT * self.minutes
 
     @property
     def name(self) -> str:
@@ -151,12 +164,19 @@ compress:
     max_drop: {"3% # of the error that may be added" if plan.numbers else lost}
     min_speedup: {speedup:g} # in ONNX Runtime, at batch 64
     min_shrink: 2.5
+  simple: true # ships the simple model where it does as well: the network has to earn its keep
   ladder: [{"1, " if drop > DROP else ""}0.75, 0.5, 0.25] # shares of the channels kept, from gentle to harsh
   train:
     epochs: {epochs}
+{minutes_line(plan, CANDIDATE, "    ")}\
     batch_size: {batch}
     optimizer: {rate}
 {extra}"""
+
+
+def minutes_line(plan: Plan, share: float = PARENT, indent: str = "  ") -> str:
+    """How long a training may take."""
+    return f"{indent}minutes: {plan.minutes * share:.2g} # fewer epochs where these take longer on this machine\n"
 
 
 def smoothing(plan: Plan, share: float, why: str = "") -> str:

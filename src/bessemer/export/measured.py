@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bessemer.compress.search import Candidate
+from bessemer.compress.simple import Simple
 from bessemer.compress.steps import Plan
 from bessemer.data.rows import Rows
 from bessemer.measure.benchmark import interleave, speedup, summarize
@@ -36,6 +37,7 @@ class Quality:
     measure: Measure
     before: float
     after: float
+    lost: bool = False  # for sure: the interval of the difference says so
 
 
 def measured(
@@ -58,6 +60,7 @@ def measured(
         speedup=ratio["value"],
         speedup_low=ratio["low"],
         speedup_high=ratio["high"],
+        beaten=quality.lost and any(step.technique == Simple.technique for step in plan.every),
     )
 
 

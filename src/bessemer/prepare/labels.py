@@ -17,7 +17,8 @@ from bessemer.data.features import Features, fit_linear
 from bessemer.data.split import class_ranks
 from bessemer.draws import U64, Stream, seed_for
 
-STRENGTH = {"dense": 0.1, "sparse": 10.0}
+SPARSE, DENSE = 10.0, 0.1  # strengths; of dense features less, the more there are
+MANY = 100  # dense features from which on a strength is spread over them
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def held_out_probabilities(
     """Probability of each class (N, K) for each sample, from a model that was trained on the other folds."""
     fold = class_ranks(labels, ids, seed_for(Stream.FOLDS, seed))[0] % folds
     odds = np.zeros((len(labels), int(labels.max()) + 1))
-    strength = STRENGTH["dense" if isinstance(features, np.ndarray) else "sparse"]
+    dense = isinstance(features, np.ndarray)
+    strength = DENSE * min(1.0, MANY / features.shape[1]) if dense else SPARSE
     for number in range(folds):
         held_out = fold == number
         model, _ = fit_linear(features[~held_out], labels[~held_out], strength, seed)

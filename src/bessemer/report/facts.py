@@ -11,6 +11,7 @@ from bessemer.report.units import PLAIN, Measure, measure_from
 Report = dict[str, Any]
 ROLES = ("parent", "shipped")
 DROP = "max_drop"  # the term that speaks of the headline measure
+LEAD = "beat_baseline"  # of a simple model, over what ships
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,16 @@ def terms(report: Report) -> list[Term]:
 
 
 def _term(report: Report, name: str, limit: Any, line: dict[str, Any]) -> Term:
+    if name == LEAD:
+        unit, lead = headline_measure(report).unit, line.get("value")
+        told = (
+            say.NOT_MEASURED
+            if not say.known(lead)
+            else "none"
+            if lead <= 0
+            else unit.change(abs(lead), signed=False)
+        )
+        return Term(name, "certain lead of a simple model", "none", told, line.get("met"))
     if name != DROP:
         label, form = say.term(name)
         return Term(name, label, form(limit), form(line.get("value")), line.get("met"))

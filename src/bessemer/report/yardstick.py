@@ -10,6 +10,8 @@ from bessemer.report import format as say
 from bessemer.report.facts import Report
 from bessemer.report.units import Unit
 
+SIMPLE = "simple"  # the step that puts the simple model in place of the network
+
 
 @dataclass(frozen=True)
 class Reached:
@@ -41,6 +43,23 @@ def strongest(report: Report) -> Reached | None:
     return first
 
 
+def extent(report: Report) -> str:
+    """On how much of the training split the baseline was trained, in a sentence; empty where on all of it."""
+    found = report.get("baseline") or {}
+    amount, parts = found.get("amount") or {}, []
+    if known_less(found.get("trained_on"), found.get("train_rows")):
+        samples = say.plural(found["train_rows"], f"training {facts.sample_noun(report)}")
+        parts.append(f"{found['trained_on']:,} of {samples}")
+    if known_less(amount.get("trained_on"), amount.get("of")):
+        parts.append(f"{amount['trained_on']:,} of {amount['of']:,} {amount['unit']}")
+    return f"The simple model was trained on {', '.join(parts)}." if parts else ""
+
+
+def known_less(part: Any, whole: Any) -> bool:
+    """Whether both are known, and one is less than the other."""
+    return say.known(part) and say.known(whole) and part < whole
+
+
 def others(report: Report) -> list[Reached]:
     """The other simple means, such as always giving the same answer."""
     every = (report.get("baseline") or {}).get("also") or []
@@ -66,6 +85,8 @@ def compared(report: Report) -> str:
     simple, (role, value), measure = strongest(report), _model(report), facts.headline_measure(report)
     if simple is None or value is None:
         return ""
+    if ships_simple(report):
+        return _simple_ships(report, value)
     unit, gap = measure.unit, measure.gain(simple.value, value)
     noun = facts.sample_noun(report)
     reach = f"{simple.name} reaches {unit.told(simple.value)} on the same test {noun}s"
@@ -90,8 +111,26 @@ def compared(report: Report) -> str:
     return f"{better}: {reach}."
 
 
+def ships_simple(report: Report) -> bool:
+    """Whether what ships is the simple model itself."""
+    chosen = facts.chosen(report) or {}
+    return any(step.get("step") == SIMPLE for step in chosen.get("steps") or [])
+
+
+def _simple_ships(report: Report, value: float) -> str:
+    measure, parent = facts.headline_measure(report), facts.value(report, "parent")
+    unit, noun = measure.unit, facts.sample_noun(report)
+    reach = f"The simple model ships: it reaches {unit.told(value)} on the test {noun}s"
+    if parent is None:
+        return f"{reach}."
+    network = f"the network that was trained {unit.told(parent)}"
+    return f"{reach}, {network}. It is fitted in seconds, and small."
+
+
 def beaten(report: Report) -> bool:
     """Whether a simple model is known and better than the network; a tie is none."""
+    if ships_simple(report):
+        return False
     simple, (_, value), measure = strongest(report), _model(report), facts.headline_measure(report)
     if simple is None or value is None:
         return False
@@ -107,7 +146,8 @@ def warnings(report: Report) -> list[str]:
     """What a reader must know before trusting the verdict; first, where a simple model is better."""
     chance = [_chance(report, role) for role in facts.ROLES]
     told = (report.get("card") or {}).get("mind") or []  # by the task
-    return [text for text in (compared(report) if beaten(report) else "", *chance, *told) if text]
+    worse = compared(report) if beaten(report) else ""
+    return [text for text in (worse, *chance, extent(report), *told) if text]
 
 
 def _chance(report: Report, role: str) -> str:

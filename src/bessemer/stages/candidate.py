@@ -14,10 +14,11 @@ from bessemer.compress.search import Candidate
 from bessemer.compress.steps import Made, Plan, carry_out
 from bessemer.config import keyed
 from bessemer.draws import Stream, seed_for
+from bessemer.errors import UsageError
 from bessemer.export.measured import Quality, Timing, measured
 from bessemer.runtime import has_dot_products
 from bessemer.stages.context import Context, save_records
-from bessemer.stages.evaluate import Evaluated
+from bessemer.stages.evaluate import Baseline, Evaluated
 from bessemer.stages.train import HISTORY, MODEL, Trained, parent_of, train_model
 from bessemer.train.config import TrainConfig
 
@@ -76,6 +77,15 @@ class RunLab:
     def has_dot_products(self) -> bool:
         """Whether this processor multiplies 8-bit integers exactly; decided once for the whole run."""
         return bool(self.context.decisions.take("int8 dot products", has_dot_products))
+
+    def simple(self) -> Made:
+        """The simple model that stands beside the networks, where there is one that can ship."""
+        from bessemer.model.state import load_model, read_architecture
+
+        folder = Baseline(self.context).network
+        if folder is None:
+            raise UsageError("there is no simple model that can ship", "leave out the step `simple`")
+        return Made(read_architecture(folder), load_model(folder))
 
     def train(self, made: Made, config: TrainConfig, distill: DistillConfig | None) -> Made:
         """The network after a training, under the parent where `distill` says how."""
@@ -161,7 +171,10 @@ def measure(context: Context, plan: Plan, made: Made, tried: Tried, batch: int) 
     threads = context.runtime.threads
     records = task.records(OnnxModel(tried.file, threads), samples, dataset)
     save_records(records, context.out / RECORDS)
-    quality = Quality(task.headline, task.value(parent.records("validation")), task.value(records))
+    before = parent.records("validation")
+    _, _, high = task.difference(before, records, context.recipe.seed)
+    lost = high is not None and high < 0
+    quality = Quality(task.headline, task.value(before), task.value(records), lost)
     timing = Timing(batch, TIMING_SECONDS, threads)
     return measured(plan, made.network, tried.file, parent.file, samples.inputs, quality, timing).as_dict()
 

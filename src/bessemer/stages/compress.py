@@ -18,7 +18,7 @@ from bessemer.recipe import Recipe
 from bessemer.stages import evaluate, prepare, train
 from bessemer.stages.candidate import Tried, obtain, told_trainings
 from bessemer.stages.context import Context
-from bessemer.stages.evaluate import Evaluated
+from bessemer.stages.evaluate import Baseline, Evaluated
 from bessemer.stages.stage import Stage
 
 CHOICE = "choice.json"
@@ -69,7 +69,7 @@ def body(context: Context) -> None:
             )
             yield one
 
-    candidates = search(config, proposal(config), make)
+    candidates = search(config, proposal(config, Baseline(context).network is not None), make)
     chosen = choose(config, candidates)
     chain = keep_chain(context, made[chosen.name][0], config) if chosen else []
     choice = {"chosen": chosen.as_dict() if chosen else None, "chain": chain}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bessemer import __version__
 from bessemer.artifact import Artifact
-from bessemer.compress.contract import Figures, judge
+from bessemer.compress.contract import LEAD, Figures, Verdict, judge
 from bessemer.compress.search import Candidate
 from bessemer.compress.steps import FLOATS, INTEGERS
 from bessemer.config import keyed
@@ -21,7 +21,7 @@ from bessemer.recipe import Recipe
 from bessemer.stages import compress, evaluate, prepare, train
 from bessemer.stages.compress import Link, choice_of
 from bessemer.stages.context import Context
-from bessemer.stages.evaluate import Evaluated
+from bessemer.stages.evaluate import Baseline, Evaluated
 from bessemer.stages.stage import Inputs, Stage
 from bessemer.stages.train import parent_of
 from bessemer.task.task import Records, Shown
@@ -233,11 +233,22 @@ def verdict(context: Context, shipped: Shipped, records: Records, timing: dict[s
         latency_ms=timing["latency"]["shipped"]["1"]["median_ms"],
     )
     verdicts = judge(config.contract, figures, shipped.format == INTEGERS)
+    if config.contract.beat_baseline:
+        verdicts += lead_of_baseline(context, records)
     return {
         "measured": {**vars(figures), "speedup_interval": timing["speedup"]},
         "verdict": [one.as_dict() for one in verdicts],
         "met": all(one.met for one in verdicts),
     }
+
+
+def lead_of_baseline(context: Context, records: Records) -> list[Verdict]:
+    """What the simple model is better by for sure: the low end of the interval, on the same test samples."""
+    simple = Baseline(context).records
+    if simple is None:
+        return []
+    _, low, _ = context.task.difference(records, simple, context.recipe.seed)
+    return [] if low is None else [Verdict(LEAD, 0.0, low, low <= 0)]
 
 
 def ledger(context: Context, shipped: Shipped, test: Samples, timing: dict[str, Any]) -> list[dict[str, Any]]:

@@ -162,8 +162,8 @@ class Task:
     def check(self, recipe: Any) -> None:
         """Raise ValueError where a recipe's settings do not go with the task; name what to change."""
 
-    def starter(self) -> Callable[[Path, Path, bool], str] | None:
-        """What writes a first recipe (data, out, force); None for the one that goes by the kind of data."""
+    def starter(self) -> Callable[[Path, Path, bool, float], str] | None:
+        """What writes a first recipe (data, out, force, minutes of the run); None for that of the kind of data."""
         return None
 
     # --- data and network --------------------------------------------------------------------------------
@@ -241,7 +241,11 @@ class Task:
         return {}
 
     def baseline(self, dataset: Dataset, seed: int) -> dict[str, Any]:
-        """What simple means reach on the same splits: `name` and `metrics` of the best, others in `also`."""
+        """What simple means reach on the same splits: `name` and `metrics` of the best, others in `also`.
+
+        Where known also `records` of the test samples by name, as `records` makes them, and as `network` the
+        simple model that can ship: its `name`, `architecture` and `module`.
+        """
         raise NotImplementedError
 
     # --- telling -----------------------------------------------------------------------------------------

@@ -63,17 +63,15 @@ def test_samples_epochs_and_seeds_differ(settings):
     assert (later != first).any(1).mean() > 0.9
 
 
-def test_a_shift_moves_and_fills_with_silence():
+@pytest.mark.parametrize(("edge", "fill"), [(100, "constant"), (0, "symmetric")])
+def test_a_shift_is_filled_with_silence_where_there_is_some_else_with_the_mirrored_edge(edge, fill):
     values = np.tile(np.arange(1, LENGTH + 1, dtype=np.int16), (BATCH, 1))
+    values[:, :edge] = values[:, LENGTH - edge :] = 0
+    every = np.lib.stride_tricks.sliding_window_view(np.pad(values[0], 400, fill), LENGTH)
     moves = []
     for out in change(values, time_shift=0.1):
-        place = np.flatnonzero(out)
-        move = int(place[0]) if place[0] > 0 else int(place[-1]) - (LENGTH - 1)
-        expected = np.roll(values[0], move)
-        expected[: max(0, move)] = 0
-        expected[LENGTH + min(0, move) :] = 0
-        assert np.array_equal(out, expected)
-        moves.append(move)
+        (found,) = np.flatnonzero((every == out).all(1))
+        moves.append(400 - int(found))
     assert -400 <= min(moves) < -250
     assert 250 < max(moves) <= 400
 
@@ -159,14 +157,30 @@ def test_the_ratio_of_noise_is_that_of_the_sound_without_its_padding():
 
 def test_a_time_mask_silences_one_stretch_and_nothing_else():
     values = np.full((BATCH, LENGTH), 7, np.int16)
+    values[:, :100] = 0  # digital silence of its own
     widths = []
     for out in change(values, time_mask=0.25):
-        gone = np.flatnonzero(out == 0)
+        gone = np.flatnonzero(out[100:] == 0)
         widths.append(len(gone))
         assert len(gone) == 0 or gone[-1] - gone[0] == len(gone) - 1
-        assert (out[np.setdiff1d(np.arange(LENGTH), gone)] == 7).all()
-    assert 800 < max(widths) <= 1000
+        assert (out[100:][np.setdiff1d(np.arange(LENGTH - 100), gone)] == 7).all()
+    assert 750 < max(widths) <= 1000
     assert min(widths) < 200
+
+
+def test_a_time_mask_is_as_quiet_as_a_clip_without_silence_is():
+    values = clips()
+    values[:, ::2] = np.where(values[:, ::2] == 0, 1, values[:, ::2])
+    values[:, 3000:] //= 20
+    values[values == 0] = 1
+    out = change(values, time_mask=0.25)
+    assert (out == 0).mean() < 0.02
+    loud = np.abs(out[:, :3000].astype(float) - values[:, :3000]) > 1
+    for clip, changed in zip(out, loud, strict=True):
+        places = np.flatnonzero(changed)
+        if len(places) > 300 and places[-1] < 2990:  # else it reaches into the quiet part
+            level = np.sqrt(np.mean(np.square(clip[places[0] : places[-1]].astype(float))))
+            assert level == pytest.approx(100, rel=0.15)
 
 
 def test_a_frequency_mask_removes_one_band_of_the_mel_scale_and_nothing_else():

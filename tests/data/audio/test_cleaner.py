@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from bessemer.data.audio import AUDIO
 from bessemer.data.audio import cleaner as audio
-from bessemer.data.audio.cleaner import AudioCleaner, choose_seconds, fit_clips, read_audio, read_clips
+from bessemer.data.audio.cleaner import AudioCleaner, fit_clips, read_audio, read_clips
+from bessemer.data.audio.read import audio_reader
+from bessemer.data.audio.survey import choose_seconds
 from bessemer.data.config import DataConfig
 from bessemer.data.record import BROKEN, FILTERED, Clean, Raw, Rejected
 
@@ -223,7 +225,6 @@ def test_the_length_is_chosen_from_the_recordings():
     assert one.needs_survey
     one.settle(one.survey(raw(encode(tone(seconds)))) for seconds in [0.5] * 5 + [0.81] * 4 + [3.0])
     assert one.settled == {"rate": RATE, "samples": round(0.9 * RATE)}
-    assert not cleaner().needs_survey
     assert cleaner().settled == {"rate": RATE, "samples": RATE}
 
 
@@ -248,4 +249,129 @@ def test_lengths_of_clips(lengths, windows, seconds):
 def test_a_survey_costs_no_decoding(monkeypatch):
     value = encode(tone(1.5))
     monkeypatch.setattr(audio, "_blocks", lambda *_: pytest.fail("decoded"))
-    assert cleaner().survey(raw(value)) == 1.5
+    look = cleaner().survey(raw(value))
+    assert (look.seconds, look.rate) == (1.5, RATE)
+    assert look.level == pytest.approx(-9, abs=0.1)
+
+
+# --- headers that lie ------------------------------------------------------------------------------------
+
+
+def wav(said: int, behind: bytes = b"", before: bytes = b"", riff: int | None = None) -> bytes:
+    """A WAV file of a second whose header tells a length of its own; `before` and `behind` the sound."""
+    sound = (tone() * 32767).astype("<i2").tobytes()
+    head = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, RATE, 2 * RATE, 2, 16) + before
+    whole = 12 + len(head) + said if riff is None else riff
+    return b"RIFF" + struct.pack("<I", whole) + b"WAVE" + head + b"data" + struct.pack("<I", said) + sound + behind
+
+
+NOTES = b"LIST" + struct.pack("<I", 4) + b"INFO"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [wav(0), wav(0, riff=0), wav(0, before=NOTES), wav(4000), wav(4000, riff=0)],
+    ids=["none", "no length at all", "notes before", "as it once was", "old and none"],
+)
+def test_a_recording_that_was_cut_off_is_read_to_its_end(value, tmp_path):
+    path = tmp_path / "1.wav"
+    path.write_bytes(value)
+    for source in (value, path):
+        wave, repairs = read_audio(source, RATE)
+        assert repairs == ("length in the header mended",)
+        assert np.abs(wave - tone()).max() < 1e-4
+        assert cleaner().survey(raw(source)).seconds == 1.0
+
+
+@pytest.mark.parametrize("behind", [NOTES, b"ID3\x04" + bytes(50), b"TAG" + bytes(125), bytes(512)])
+def test_what_stands_behind_the_sound_is_no_sound(behind):
+    wave, repairs = read_audio(wav(2 * RATE, behind), RATE)
+    assert len(wave) == RATE
+    assert repairs == ()
+
+
+def test_an_empty_recording_stays_empty():
+    assert fate(wav(0)[:44]).reason == "too short"
+    assert fate(wav(0)[:44] + NOTES).reason == "too short"
+
+
+# --- channels, scales, rates -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("right", "level", "said"),
+    [
+        (-1.0, 0.5, "loudest channel used: channels cancel each other"),
+        (-0.8, 0.5, "loudest channel used: channels cancel each other"),
+        (1.0, 0.5, "mixed down to mono"),
+        (0.0, 0.25, "mixed down to mono"),
+        (0.5, 0.375, "mixed down to mono"),
+    ],
+)
+def test_channels_in_opposite_phase_do_not_become_silence(right, level, said):
+    wave, repairs = read_audio(encode(np.stack([tone(), right * tone()], 1)), RATE)
+    assert repairs == (said,)
+    assert np.abs(wave).max() == pytest.approx(level, abs=1e-3)
+
+
+def test_one_microphone_of_many_is_heard():
+    many = np.zeros((RATE, 16))
+    many[:, 5] = tone()
+    assert np.abs(read_audio(encode(many), RATE)[0]).max() == pytest.approx(0.5, abs=1e-3)
+
+
+def looked(values: list[bytes], labels: str = "", **settings) -> AudioCleaner:
+    one = cleaner(**settings)
+    rows = [
+        Raw("a", "", label, "", value) for value, label in zip(values, labels or "a" * len(values), strict=True)
+    ]
+    one.settle([one.survey(row) for row in rows])
+    return one
+
+
+@pytest.mark.parametrize(("full", "wanted"), [(0.5, 1.0), (1.4, 1.4), (20_000.0, 32768.0), (1e9, 2.0**31)])
+def test_full_scale_of_floating_point_is_that_of_the_set(full, wanted):
+    loud, soft = (encode(tone(level=level), subtype="FLOAT") for level in (full, full / 4))
+    one = looked([loud, soft] * 3)
+    assert one.settled.get("float_full_scale", 1.0) == pytest.approx(wanted, rel=1e-3)
+    tops = [
+        np.abs(np.frombuffer(next(one.clean(raw(value))).payload, "<i2")).max() / 32768 for value in (loud, soft)
+    ]
+    assert tops == pytest.approx([full / wanted, full / wanted / 4], rel=0.01)
+
+
+def test_24_bits_and_8_are_read_as_16_are():
+    for subtype, error in (("PCM_24", 1e-5), ("PCM_32", 1e-5), ("PCM_U8", 0.01), ("DOUBLE", 1e-6)):
+        assert np.abs(read_audio(encode(tone(), subtype=subtype), RATE)[0] - tone()).max() < error
+
+
+def test_a_quiet_set_is_made_louder_and_a_quiet_class_is_kept():
+    quiet = encode(tone(level=0.0008), subtype="PCM_24")
+    one = looked([quiet] * 5)
+    assert one.settled["gain_db"] == pytest.approx(-26 + 64.9, abs=0.2)
+    clean = next(one.clean(raw(quiet)))
+    assert clean.repairs == ("made louder, as all are",)
+    mixed = looked([quiet] * 5 + [encode(tone())] * 5, "bbbbbaaaaa")
+    assert "gain_db" not in mixed.settled
+    assert next(mixed.clean(raw(quiet))).repairs == ()
+    with pytest.raises(Rejected, match="silent"):
+        next(mixed.clean(raw(encode(np.zeros(RATE)))))
+
+
+@pytest.mark.parametrize(
+    ("rates", "wanted"),
+    [([8000] * 3 + [44_100], 8000), ([44_100] * 3, 44_100), ([96_000], 48_000), ([8000, 22_050], 22_050)],
+)
+def test_the_rate_is_that_of_most_recordings(rates, wanted):
+    one = looked([encode(tone(0.1, rate), rate) for rate in rates], rate=None)
+    assert one.settled["rate"] == wanted
+    assert one.settled["samples"] == wanted
+    assert bool(AUDIO.notes(one.settled)) == (len(set(rates)) > 1)
+
+
+def test_what_was_settled_is_read_alike_by_predict(tmp_path):
+    path = tmp_path / "1.wav"
+    path.write_bytes(encode(tone(level=30_000.0), subtype="FLOAT"))
+    one = looked([path.read_bytes()] * 3)
+    about = {**one.settled, "windows": False, "silence_db": -60.0}
+    assert audio_reader(about)(path)[0].tobytes() == next(one.clean(raw(path))).payload

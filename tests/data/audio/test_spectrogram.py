@@ -15,7 +15,6 @@ from bessemer.data.audio.spectrogram import (
     frame_count,
     frame_sizes,
     log_mel,
-    mean_spectrum,
     mel_filters,
     spectrogram_statistics,
     to_hertz,
@@ -105,15 +104,6 @@ def test_a_band_that_never_changes_is_not_blown_up():
 def test_no_clips_have_no_statistics():
     with pytest.raises(ValueError, match="no clips"):
         spectrogram_statistics([], RATE, MELS)
-
-
-def test_mean_spectra_are_mean_and_spread_over_time():
-    clips = noise(67)
-    features, values = mean_spectrum(clips, RATE, MELS), log_mel(clips, RATE, MELS)
-    assert features.shape == (67, 2 * MELS)
-    assert np.allclose(features[:, :MELS], values.mean(1), atol=1e-5)
-    assert np.allclose(features[:, MELS:], values.std(1), atol=1e-5)
-    assert mean_spectrum(clips[:0], RATE, MELS).shape == (0, 2 * MELS)
 
 
 def test_a_picture_shows_low_tones_at_the_bottom_and_silence_black():

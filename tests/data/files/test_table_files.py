@@ -307,6 +307,13 @@ def test_damage_in_a_json_list_costs_its_record(tmp_path):
     assert rows(path) == [["a", 1], "not JSON", "not a JSON object", [None, 2], "not JSON"]
 
 
+def test_a_record_without_end_does_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(jsonlist, "LARGEST", 100)
+    monkeypatch.setattr(jsonlist, "BLOCK", 16)
+    path = write(tmp_path / "t.json", '[{"a": 1, "b": 2}, {"a": "' + "x" * 1000)
+    assert rows(path) == [[1, 2], "row too long"]
+
+
 @pytest.mark.parametrize(
     ("value", "problem", "remedy"),
     [

@@ -14,16 +14,11 @@ import pytest
 from PIL import Image
 
 from bessemer.data.config import DataConfig, DedupConfig
-from bessemer.data.image.cleaner import (
-    FORMATS,
-    MAX_PIXELS,
-    ImageCleaner,
-    common_size,
-    is_gray,
-    open_image,
-    read_image,
-)
+from bessemer.data.image.cleaner import ImageCleaner
+from bessemer.data.image.form import Form
+from bessemer.data.image.read import FORMATS, MAX_PIXELS, is_gray, open_image, read_image, read_pages
 from bessemer.data.image.signature import image_signature
+from bessemer.data.image.survey import common_size
 from bessemer.data.record import Clean, Raw, Rejected
 from bessemer.errors import DataError
 
@@ -329,11 +324,11 @@ def test_a_survey_reads_the_header_only(monkeypatch, tmp_path):
     for kind in ("PNG", "JPEG", "BMP"):
         path = tmp_path / f"a.{kind}"
         path.write_bytes(file_of(picture(6, 8), kind))
-        assert cleaner().survey(raw(path)) == (6, 8, False)
-        assert cleaner().survey(raw(path.read_bytes())) == (6, 8, False)
-    for kind in ("PNG", "JPEG"):
-        assert cleaner().survey(raw(file_of(picture(6, 8, 1), kind, exif=exif))) == (8, 6, True)
-    assert cleaner().survey(raw(np.zeros((6, 8, 3), np.uint8))) == (6, 8, False)
+        assert cleaner().survey(raw(path))[:3] == (6, 8, False)
+        assert cleaner().survey(raw(path.read_bytes()))[:3] == (6, 8, False)
+    assert cleaner().survey(raw(file_of(picture(6, 8), "PNG", exif=exif)))[:3] == (8, 6, False)
+    assert cleaner().survey(raw(file_of(picture(6, 8, 1), "JPEG", exif=exif)))[:3] == (8, 6, True)
+    assert cleaner().survey(raw(np.zeros((6, 8, 3), np.uint8)))[:3] == (6, 8, False)
 
 
 @pytest.mark.parametrize(
@@ -450,8 +445,9 @@ def test_what_is_no_sample_is_refused_with_reason_and_kind(value, wanted, kind):
 
 
 def test_images_much_smaller_than_the_others_are_refused_but_small_data_sets_are_not():
-    assert refused(settled((64, 64)), file_of(picture(15, 64, 1))).detail == "15x64 pixels"
-    assert one(settled((64, 64)), file_of(picture(16, 64, 1)))
+    assert refused(settled((64, 64)), file_of(picture(15, 15, 1))).detail == "15x15 pixels"
+    assert one(settled((64, 64)), file_of(picture(16, 16, 1)))
+    assert one(settled((64, 64)), file_of(picture(10, 64, 1))), "narrow is not tiny"
     assert one(settled((8, 8)), file_of(picture(8, 8, 1)))
     assert one(settled((8, 8)), picture(8, 8)[..., :1])
 
@@ -462,3 +458,209 @@ def test_a_faint_picture_is_not_blank_but_the_noise_of_a_codec_is():
     assert refused(settled((12, 10)), file_of(pixels)).reason == "blank: one color"
     pixels[3:6, 3:6] += 1
     assert one(settled((12, 10)), file_of(pixels))
+
+
+# --- what the set decides -------------------------------------------------------------------------------
+
+
+def looked(values: list, labels: str = "") -> ImageCleaner:
+    """A cleaner that has looked at these files; `labels` are their classes, a letter each."""
+    made = cleaner()
+    rows = [
+        Raw(f"{i}.png", "", label, "", value)
+        for i, (value, label) in enumerate(zip(values, labels or "a" * len(values), strict=True))
+    ]
+    made.settle([made.survey(row) for row in rows])
+    return made
+
+
+def brightest(made: ImageCleaner, value: bytes) -> int:
+    return max(one(made, value).payload)
+
+
+def ramp(top: float, dtype: type, low: float = 0) -> np.ndarray:
+    return np.linspace(low, top, 80).reshape(8, 10).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("full", "dtype", "kind", "ends"),
+    [
+        (4095, np.uint16, "PNG", [0, 4095]),
+        (4000, np.uint16, "TIFF", [0, 4095]),
+        (1000, np.uint16, "PNG", [0, 1023]),
+        (60_000, np.uint16, "PNG", [0, 65535]),
+        (1.2, np.float32, "TIFF", [0, 1.2]),
+        (0.95, np.float32, "TIFF", [0, 1]),
+        (0.02, np.float32, "TIFF", [0, 0.02]),
+        (1000.0, np.float32, "TIFF", [0, 1000]),
+        (250.0, np.float32, "TIFF", [0, 255]),
+        (15, np.uint8, "PNG", [0, 15]),
+    ],
+)
+def test_one_scale_for_all_is_that_of_the_set(full, dtype, kind, ends):
+    bright, dim = (file_of(ramp(top, dtype), kind) for top in (full, full / 4))
+    made = looked([bright, dim] * 5)
+    ((low, high),) = made.settled["ranges"].values()
+    assert [low, high] == pytest.approx(ends)
+    wanted = 255 * full / ends[1]
+    assert brightest(made, bright) == pytest.approx(wanted, abs=1)
+    assert brightest(made, dim) == pytest.approx(wanted / 4, abs=13)
+
+
+def test_values_far_from_zero_are_stretched_and_negative_ones_are_kept_apart():
+    warm = looked([file_of(ramp(31_000, np.uint16, 29_000))] * 4)
+    assert warm.settled["ranges"] == {"integers": [29_000, 31_000]}
+    signed = looked([file_of(ramp(1.0, np.float32, -1.0), "TIFF")] * 4)
+    assert signed.settled["ranges"] == {"floats": [-1, 1]}
+    assert min(one(signed, file_of(ramp(1.0, np.float32, -1.0), "TIFF")).payload) == 0
+
+
+def test_hot_pixels_holes_and_one_broken_file_do_not_darken_a_set():
+    values = np.tile(ramp(4095, np.uint16), (20, 20))
+    values[0, 0] = 65535
+    assert looked([file_of(values)] * 3).settled["ranges"] == {"integers": [0, 4095]}
+    holed = ramp(1.0, np.float32)
+    holed[0, :2] = np.nan, np.inf
+    good, broken = file_of(holed, "TIFF"), file_of(ramp(1e30, np.float32), "TIFF")
+    assert looked([good] * 60 + [broken]).settled["ranges"] == {"floats": [0, 1]}
+
+
+def test_eight_bits_that_are_used_and_dark_photographs_stay_as_they_are():
+    assert "ranges" not in looked([file_of(ramp(64, np.uint8))] * 4).settled
+    assert "ranges" not in looked([file_of(ramp(15, np.uint8), "JPEG")] * 4).settled
+
+
+def test_sixteen_bits_a_channel_are_scaled_like_gray_ones_and_alpha_is_kept():
+    import cv2
+
+    color = np.dstack([ramp(1000, np.uint16), ramp(2000, np.uint16), ramp(4095, np.uint16)])
+    for suffix in (".png", ".tiff"):
+        made = cv2.imencode(suffix, color)[1].tobytes()  # blue, green, red
+        one_of = looked([made] * 3)
+        pixels = np.frombuffer(one(one_of, made).payload, np.uint8).reshape(8, 10, 3)
+        assert pixels[-1, -1].tolist() == [255, 125, 62]
+        assert one(one_of, made).repairs == ("reduced to 8 bits",)
+    clear = np.dstack([color, np.full((8, 10), 65535, np.uint16)])
+    clear[:4, :, 3] = 0
+    made = cv2.imencode(".png", clear)[1].tobytes()
+    pixels = np.frombuffer(one(looked([made] * 3), made).payload, np.uint8).reshape(8, 10, 3)
+    assert pixels[0, 0].tolist() == [255, 255, 255]
+    assert pixels[-1, -1].tolist() == [255, 125, 62]
+
+
+def drawing(ink: int | tuple[int, int, int], alpha: int = 255) -> bytes:
+    values = np.zeros((12, 12, 4), np.uint8)
+    values[3:9, 3:9] = (*((ink,) * 3 if isinstance(ink, int) else ink), alpha)
+    return file_of(values)
+
+
+@pytest.mark.parametrize(
+    ("inks", "ground"),
+    [
+        ([20, 20, 20], 255),
+        ([255, 255, 255], 0),
+        ([255, 20, 255, 20], 128),
+        ([20] * 99 + [255], 255),
+        ([(255, 255, 0)] * 3, 255),
+        ([240, 250], 0),
+    ],
+    ids=["dark", "white", "both", "one white", "yellow", "pale"],
+)
+def test_transparency_is_laid_on_what_the_drawings_are_seen_on(inks, ground):
+    made = looked([drawing(ink) for ink in inks])
+    assert made.settled["ground"] == ground
+    for ink in inks:
+        pixels = np.frombuffer(one(made, drawing(ink)).payload, np.uint8).reshape(12, 12, 3)
+        level = ink if isinstance(ink, int) else min(ink)
+        assert abs(int(pixels.min((0, 1))[2]) - int(pixels.max((0, 1))[2])) >= 32, level
+
+
+def test_alpha_that_hides_all_or_nothing_is_no_transparency():
+    values = np.dstack([picture(12, 12), np.zeros((12, 12), np.uint8)])
+    made = looked([file_of(values)] * 3)
+    assert "ground" not in made.settled
+    assert np.frombuffer(one(made, file_of(values)).payload, np.uint8).tolist() == picture(12, 12).ravel().tolist()
+    opaque = file_of(np.dstack([picture(12, 12), np.full((12, 12), 255, np.uint8)]))
+    assert one(looked([opaque] * 3), opaque).repairs == ()
+
+
+def pages_of(count: int, kind: str = "TIFF", blank: int = -1) -> bytes:
+    made = [
+        Image.fromarray(picture(12, 10, 1, seed) if seed != blank else np.full((12, 10), 9, np.uint8))
+        for seed in range(count)
+    ]
+    out = io.BytesIO()
+    made[0].save(out, kind, save_all=True, append_images=made[1:])
+    return out.getvalue()
+
+
+def test_each_page_is_a_sample_and_a_blank_one_is_set_aside_in_its_place():
+    made = looked([pages_of(3, blank=1)] * 2)
+    assert made.settled["paged"] == 2
+    first, second, third = made.clean(raw(pages_of(3, blank=1)))
+    assert (first.part, third.part) == ("page 1", "page 3")
+    assert third.payload == picture(12, 10, 1, 2).tobytes()
+    assert (second.reason, second.detail) == ("blank: one color", "page 2")
+    assert len(read_pages(pages_of(3, blank=1), Form.of(made.settled))) == 2
+
+
+def test_of_frames_of_an_animation_the_first_is_used_and_that_is_said():
+    made = looked([pages_of(4, "GIF")] * 2)
+    assert made.settled["animated"] == 2
+    assert "first of several frames used" in one(made, pages_of(4, "GIF")).repairs
+
+
+def test_tiny_images_stay_where_the_set_or_a_class_is_made_of_them():
+    large, small = file_of(picture(64, 64, 1)), file_of(picture(12, 12, 1))
+    assert "tiny" not in looked([large] * 40 + [small], "a" * 30 + "b" * 11).settled
+    many = looked([large] * 10 + [small] * 3)
+    assert one(many, small)
+    its_class = looked([large] * 96 + [small] * 4, "a" * 96 + "b" * 4)
+    assert one(its_class, small)
+
+
+def test_images_of_all_shapes_are_kept_whole():
+    words = [file_of(picture(32, width, 1)) for width in (12, 30, 90, 120, 200, 260)]
+    made = looked(words)
+    assert made.settled["whole"]
+    edged = np.full((32, 12), 200, np.uint8)
+    edged[2:30, 2:10] = 0
+    height, width = made.settled["size"]
+    pixels = np.frombuffer(one(made, file_of(edged)).payload, np.uint8).reshape(height, width)
+    assert pixels[0, 0] == 200
+    assert pixels[height // 2, width // 2] == 0
+    assert (pixels < 100).sum() == pytest.approx(28 * 8 * (height / 32) ** 2, rel=0.1)
+
+
+def test_predict_reads_as_preparation_did():
+    files = [drawing(255), drawing(20), file_of(np.dstack([picture(12, 12)]))]
+    made = looked(files)
+    form = Form.told(Form.of(made.settled).preprocess)
+    assert form == Form.of(made.settled)
+    for value in files:
+        assert read_pages(value, form).tobytes() == one(made, value).payload
+
+
+def saved(values: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    np.save(out, values)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16, np.uint16, np.int64])
+def test_arrays_of_numpy_are_images_of_the_range_that_the_set_has(dtype, tmp_path):
+    bright, dim = (saved(ramp(top, dtype)) for top in (1000, 250))
+    made = looked([bright, dim] * 3)
+    top = 1000 if np.dtype(dtype).kind == "f" else 1023
+    assert next(iter(made.settled["ranges"].values())) == [0, top]
+    assert brightest(made, dim) == pytest.approx(64, abs=2)
+    (tmp_path / "a.npy").write_bytes(bright)
+    assert read_pages(tmp_path / "a.npy", Form.of(made.settled)).tobytes() == one(made, bright).payload
+
+
+def test_an_array_of_bytes_is_a_picture_and_one_of_another_shape_is_none(tmp_path):
+    made = settled((12, 10), gray=False)
+    assert one(made, saved(picture(12, 10))).payload == picture(12, 10).tobytes()
+    assert refused(made, saved(np.zeros((3, 4, 5, 6)))).reason == "not an image"
+    assert refused(made, saved(np.zeros((12, 10), np.complex64))).detail == "an array complex64 (12, 10)"
+    assert refused(made, saved(picture(12, 10))[:-20]).reason == "unreadable"

@@ -146,3 +146,18 @@ def test_the_share_of_erased_images_is_the_chance():
     before = images.copy()
     values(images, AugmentConfig(erase=0.3), np.arange(2000, dtype=np.uint64), np.zeros(2000, np.int64), 0)
     assert (images != before).any((1, 2, 3)).mean() == pytest.approx(0.3, abs=0.04)
+
+
+# --- the ground ------------------------------------------------------------------------------------------
+
+
+@CHANNELS
+def test_an_even_ground_stays_even_under_noise(channels):
+    images = np.full((3, 24, 24, channels), 255, np.uint8)
+    images[:, 8:16, 8:16] = pictures(3, 8, 8, channels)
+    made = images.copy()
+    values(made, AugmentConfig(noise=6.0), np.arange(3, dtype=np.uint64), np.zeros(3, np.int64), 0)
+    ground = np.ones((24, 24), bool)
+    ground[7:17, 7:17] = False
+    assert (made[:, ground] == 255).all()
+    assert (made[:, 8:16, 8:16] != images[:, 8:16, 8:16]).mean() > 0.7

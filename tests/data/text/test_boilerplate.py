@@ -44,16 +44,16 @@ def test_lines_from_a_share_on(share: float, found: bool, at_once: int, monkeypa
     for text in documents(400, share):
         counter.add(line_hashes(text))
     assert counter.documents == 400
-    assert counter.repeated() == ([line_hash(LICENSE)] if found else [])
+    assert counter.repeated() == ([line_hash(LICENSE)] if found else [], 0)
 
 
 def test_fewer_than_ten_documents_are_not_enough() -> None:
     counter = LineCounter(0.2)
     for _ in range(9):
         counter.add(line_hashes(LICENSE))
-    assert counter.repeated() == []
+    assert counter.repeated() == ([], 0)
     counter.add(line_hashes(LICENSE))
-    assert counter.repeated() == [line_hash(LICENSE)]
+    assert counter.repeated() == ([line_hash(LICENSE)], 0)
 
 
 def test_order_and_candidates_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_order_and_candidates_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> N
         forward.add(line_hashes(text))
     for text in reversed(texts):
         backward.add(line_hashes(text))
-    assert forward.repeated() == backward.repeated() == [line_hash(LICENSE)]
+    assert forward.repeated() == backward.repeated() == ([line_hash(LICENSE)], 0)
     assert len(pickle.dumps(forward._candidates)) < 200
 
 

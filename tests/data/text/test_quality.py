@@ -14,9 +14,9 @@ import pytest
 
 from bessemer.data.text import quality
 from bessemer.data.text.config import TextConfig
-from bessemer.data.text.quality import problem
+from bessemer.data.text.quality import problem, unfit_length
 
-CONFIG = TextConfig()
+CONFIG = TextConfig(min_characters=20)
 WORDS = (
     inspect.cleandoc(zlib.__doc__ or "").split() + (json.__doc__ or "").split() + (random.__doc__ or "").split()
 )
@@ -32,7 +32,7 @@ def lines(text: str) -> str:
     ("text", "reason"),
     [
         ("short", "too short"),
-        ("   " * 20, "too short"),
+        ("   " * 20, "empty text"),
         ("word " * 300_000, "too long"),
         ("#$%^ &*( @@@ !!!! " * 5, "mostly symbols"),
         ("-" * 100, "mostly symbols"),
@@ -55,7 +55,7 @@ def lines(text: str) -> str:
     ],
 )
 def test_reasons(text: str, reason: str) -> None:
-    assert problem(text, CONFIG) == reason
+    assert (unfit_length(text, CONFIG) or problem(text)) == reason
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,14 @@ def test_reasons(text: str, reason: str) -> None:
     ],
 )
 def test_what_passes(text: str) -> None:
-    assert problem(text, CONFIG) is None
+    assert (unfit_length(text, CONFIG) or problem(text)) is None
 
 
 def test_switched_off() -> None:
-    assert problem("-" * 100, TextConfig(quality=False)) is None
-    assert problem("-", TextConfig(quality=False)) == "too short"
+    assert unfit_length("-", CONFIG) == "too short"
+    assert unfit_length("-", TextConfig()) is None
+    assert unfit_length(" \n", TextConfig()) == "empty text"
+    assert [TextConfig(quality=said).quality for said in (True, False)] == ["drop", "off"]
 
 
 def test_shares_by_hand() -> None:

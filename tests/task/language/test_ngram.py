@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bessemer.task.language.baseline import text_baseline
+from bessemer.task.language.baseline import NGRAMS, XZ, text_baseline, within
 from bessemer.task.language.ngram import NgramModel, ngrams
 
 TEXT = "the cat sat on the mat and the cat ate the rat "
@@ -76,5 +76,20 @@ def test_the_better_of_both_is_the_baseline_and_says_on_what_it_learned() -> Non
     assert max(values) < 3  # a letter of eight takes three bits
     assert found["trained_on"] == found["train_bytes"] == sum(map(len, texts[:20]))
     less = text_baseline(texts[:20], texts[20:], most=found["train_bytes"] // 4)
-    assert less["trained_on"] <= 0.3 * found["train_bytes"]
-    assert value_of(less) > value_of(found)
+    (other,) = less["also"]
+    trained_on = {one["name"]: one["trained_on"] for one in (less, other)}
+    assert trained_on == {NGRAMS: found["train_bytes"] // 4, XZ: found["train_bytes"]}  # exactly
+    assert less["amount"] == {"unit": "bytes", "trained_on": less["trained_on"], "of": less["train_bytes"]}
+    least = text_baseline(texts[:20], texts[20:], most=100, most_packed=100)
+    assert least["trained_on"] == 100
+    assert value_of(least) > value_of(found)
+
+
+def test_a_budget_takes_documents_from_all_over_and_is_kept_to_the_byte() -> None:
+    texts = [chr(65 + number) * 10 for number in range(20)]
+    some, more = (b"".join(part.tobytes() for part in within(texts, most)) for most in (55, 155))
+    assert (len(some), len(more)) == (55, 155)
+    assert list(some) == sorted(some)  # in their order
+    assert set(some) <= set(more)
+    assert min(some) < 70 < 75 < max(some)
+    assert within(texts, 1000)[7].tobytes() == b"H" * 10

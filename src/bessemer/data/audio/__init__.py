@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.audio.presets import PRESETS
-from bessemer.data.kind import Augment, Kept, Kind, Reader, Settled, Simple
+from bessemer.data.kind import Augment, Kept, Kind, Line, Reader, Settled, Simple
 
 if TYPE_CHECKING:
     from bessemer.data.config import AugmentConfig, DataConfig
-    from bessemer.data.features import Features, Transform
     from bessemer.data.record import Cleaner
     from bessemer.data.starter import Plan
 
@@ -38,7 +37,7 @@ class Sound(Kind):
     alone = "bessemer.data.audio.alone"
     decisive = True  # texts describe recordings, but recordings seldom decorate texts
     presets = PRESETS
-    simple = Simple("logistic regression on mean spectra", (0.1, 1.0, 10.0, 100.0), trials=20_000)
+    simple = Simple("logistic regression on cepstra", (0.001, 0.01, 0.1, 1.0), 20_000, 20_000)
     drawn = True
 
     def sniff(self, head: bytes) -> bool:
@@ -55,10 +54,14 @@ class Sound(Kind):
 
         return finish_audio(config, settled, kept, out)
 
-    def features(self, values: Any, arguments: Mapping[str, Any]) -> tuple[Features, Transform]:
-        from bessemer.data.audio.features import scaled_spectra
+    def simple_network(
+        self, shape: Sequence[int], arguments: Mapping[str, Any], outputs: int, classes: bool
+    ) -> Line:
+        from bessemer.data.audio.features import SoundFeatures
+        from bessemer.data.simple import Linear
 
-        return scaled_spectra(values, arguments["rate"])
+        features = SoundFeatures(arguments["rate"])
+        return Linear(features, [1] * features.width, outputs)
 
     def augmenter(self, config: AugmentConfig, about: Mapping[str, Any]) -> Augment:
         from bessemer.data.audio.augment import augment_audio
@@ -101,6 +104,11 @@ class Sound(Kind):
 
     def show_payload(self, payload: bytes, settled: Settled) -> str:
         return self.show(np.frombuffer(payload, "<i2"), {"arguments": settled})
+
+    def notes(self, settled: Settled) -> list[str]:
+        from bessemer.data.audio.survey import decided
+
+        return decided(settled)
 
     def suited(self, config: DataConfig, rows: int) -> DataConfig:
         if rows >= FEW_RECORDINGS:

@@ -3,7 +3,9 @@
 The masks are those of SpecAugment (Park et al., 2019), on the wave: a stretch of time is silenced, and a band of
 the mel scale is removed by a Fourier transform of the whole clip. Every number is a pure function of (seed, epoch,
 sample id), the noise by counters too, so a clip changes in the same way whatever stands beside it in the batch.
-Digital silence stays silent: noise over the padding of training clips alone would tell them from test clips.
+Nothing may look in training as it never does in a clip that is not changed. So digital silence stays silent (noise
+over the padding of training clips alone would tell them from test clips), and none is made in a clip that has
+none: a shift is filled by the mirrored edge, and a masked stretch becomes as quiet as the clip's quietest.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ Draw = NDArray[np.float64]
 STREAMS = {"shift": 101, "gain": 102, "ratio": 103, "width": 104, "start": 105, "band": 106, "low": 107}
 NOISE = 108  # stream; they are apart from those of images and text
 SILENCE = 0.005  # seconds of zeros
+QUIET_FRAME = 0.025  # seconds
 NOISE_SPREAD_DB = 20.0  # the ratio of signal to noise is between noise_db and noise_db plus this
 
 
@@ -40,7 +43,8 @@ def augment_audio(
     if is_identity(config):
         return clips
     chance = dict(zip(STREAMS, uniforms(ids, epochs, seed, list(STREAMS.values())), strict=True))
-    out = shift(clips, config.time_shift, chance["shift"])
+    padding = silences(clips, rate)
+    out = shift(clips, config.time_shift, chance["shift"], padding)
     if config.gain_db or config.noise_db is not None or config.frequency_mask:
         silent = silences(out, rate)
         wave = out.astype(np.float32)
@@ -53,17 +57,24 @@ def augment_audio(
         wave[silent] = 0  # a band that is taken out rings on
         out = np.rint(wave).clip(-32768, 32767).astype(np.int16)
     if config.time_mask:
-        out = mask_time(out, config.time_mask, chance["width"], chance["start"])
+        out = mask_time(out, config.time_mask, chance["width"], chance["start"], np.asarray(padding.any(1)), rate)
     return out
 
 
-def shift(clips: Clips, share: float, numbers: Draw) -> Clips:
-    """Move clips (B, T) later or earlier by up to `share` of their length; silence comes in. Always a copy."""
+def shift(clips: Clips, share: float, numbers: Draw, silent: NDArray[np.bool_]) -> Clips:
+    """Move clips (B, T) later or earlier by up to `share` of their length. Always a copy.
+
+    Silence comes in where the edge is `silent` (B, T), else the sound at the edge, mirrored.
+    """
     length = clips.shape[1]
     out = np.zeros_like(clips)
     moves = np.rint((2 * numbers - 1) * share * length).astype(int)
-    for clip, target, move in zip(clips, out, moves, strict=True):
+    for clip, target, move, (first, last) in zip(clips, out, moves, silent[:, [0, -1]], strict=True):
         target[max(0, move) : length + min(0, move)] = clip[max(0, -move) : length - max(0, move)]
+        if move > 0 and not first:
+            target[:move] = clip[:move][::-1]
+        elif move < 0 and not last:
+            target[move:] = clip[move:][::-1]
     return out
 
 
@@ -83,7 +94,7 @@ def silences(clips: Clips, rate: int) -> NDArray[np.bool_]:
 
 
 def add_noise(wave: NDArray[np.float32], silent: NDArray[np.bool_], decibels: Draw, bits: U64) -> None:
-    """Add white noise, so many decibels below the sound of each clip (B, T), where it is not `silent`; in place.
+    """Add white noise, so many decibels below the sound of each clip of (B, T), but where `silent`; in place.
 
     The noise is uniform, four 16-bit values from each mixed counter: of white noise no ear and no filter bank
     tells how single samples are distributed.
@@ -120,11 +131,30 @@ def mask_band(
     return kept
 
 
-def mask_time(clips: Clips, share: float, widths: Draw, starts: Draw) -> Clips:
-    """Clips (B, T) with a stretch of up to `share` of their length silenced, anywhere in them; in place."""
+def mask_time(
+    clips: Clips, share: float, widths: Draw, starts: Draw, has_silence: NDArray[np.bool_], rate: int
+) -> Clips:
+    """Clips (B, T) with a stretch of up to `share` of their length silenced, anywhere in them; in place.
+
+    A clip that has no digital silence of its own gets none: the stretch becomes as quiet as its quietest part.
+    """
     length = clips.shape[1]
     width = np.rint(widths * share * length).astype(int)
     start = np.floor(starts * (length - width + 1)).astype(int)
-    for clip, begin, count in zip(clips, start, width, strict=True):
-        clip[begin : begin + count] = 0
+    for clip, begin, count, silent in zip(clips, start, width, has_silence, strict=True):
+        stretch = clip[begin : begin + count]
+        factor = 0.0 if silent or not count else min(1.0, quietest(clip, rate) / max(1e-9, level_of(stretch)))
+        stretch[...] = np.rint(stretch * factor)
     return clips
+
+
+def quietest(clip: Clips, rate: int) -> float:
+    """Level (root mean square) of the quietest tenth of a clip (T,), in frames of QUIET_FRAME seconds."""
+    size = max(1, min(len(clip), round(QUIET_FRAME * rate)))
+    frames = clip[: len(clip) // size * size].reshape(-1, size).astype(np.float32)
+    return float(np.sqrt(np.quantile(np.square(frames).mean(1), 0.1)))
+
+
+def level_of(clip: Clips) -> float:
+    """Level (root mean square) of sound."""
+    return float(np.sqrt(np.square(clip.astype(np.float32)).mean()))

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import ceil, floor, gcd
+from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.audio.config import AudioConfig
+from bessemer.data.audio.header import MENDED, with_true_length
+from bessemer.data.audio.survey import SILENCE_DB, Look, Scale, settle
 from bessemer.data.config import DataConfig
 from bessemer.data.record import BROKEN, FILTERED, Clean, Raw, Rejected
 
@@ -30,10 +31,10 @@ TOP = 1 - 1 / 32768  # the largest value of 16-bit sound
 TOPS = {"PCM_U8": 1 - 1 / 128, "PCM_S8": 1 - 1 / 128}  # of 8-bit sound
 OFFSET = 0.01  # of full scale (-40 dB): a mean beyond it is the recorder's fault
 STREAMED = 0x7FFF0000  # a length in a header that says: not known when this was written
-CLIP_SECONDS = (0.1, 10.0)  # bounds of a clip's length that is chosen here
-WINDOW_SECONDS = 1.0  # least length chosen for windows, where recordings have it
-COVERED = 0.9  # share of recordings that a clip shall hold whole, or that shall fill a window
+CANCELLED = 0.1  # of a channel's power: channels whose mean has less take each other away
 NONE = np.empty(0, np.uint64)
+FLOATS = ("FLOAT", "DOUBLE")  # files whose full scale may be any number
+AS_IT_IS = Scale()
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Recording:
     rate: int
     clipped: float  # share of samples, of any channel, at full scale or beyond
     repairs: tuple[str, ...]
+    peak: float  # largest value of any channel
 
 
 def open_sound(source: Path | bytes) -> Any:
@@ -88,37 +90,85 @@ def _too_long(detail: str) -> Rejected:
     return Rejected(f"longer than {LONGEST / 60:.0f} minutes", detail, FILTERED)
 
 
-def duration(source: Path | bytes) -> float:
-    """Seconds of a recording, from its header where that tells; raises Rejected where it cannot be opened."""
-    with open_sound(source) as sound:
-        if _known(sound):
-            return float(sound.frames / sound.samplerate)
-    recording = decode(source)
-    return len(recording.wave) / recording.rate
+def look_at(source: Path | bytes, label: str | None) -> Look:
+    """A look at a recording, by its header and a second of it; raises Rejected where it cannot be opened.
 
-
-def decode(source: Path | bytes) -> Recording:
-    """Decode a file, or its bytes, mixed down to one channel; raises Rejected with the reason."""
+    Only files of floating point, which say nothing of their full scale, and those without a length are decoded.
+    """
     import soundfile
 
+    source = with_true_length(source) or source
     with open_sound(source) as sound:
-        parts, full = [], 0
+        rate, frames, floats = int(sound.samplerate), int(sound.frames), sound.subtype in FLOATS
+        if _known(sound) and not floats:
+            try:
+                sound.seek(max(0, frames // 2 - rate // 2))
+                part = sound.read(rate, dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError as error:
+                raise Rejected("truncated or corrupt", str(error)) from error
+            heard = (
+                max((loudness(channel - channel.mean()) for channel in part.T), default=-120.0)
+                if len(part)
+                else -120.0
+            )
+            return Look(frames / rate, rate, label, heard)
+    recording = decode(source)
+    wave = recording.wave - recording.wave.mean() if len(recording.wave) else np.zeros(1, np.float32)
+    return Look(len(recording.wave) / rate, rate, label, loudness(wave), recording.peak if floats else 0.0)
+
+
+def decode(source: Path | bytes, floats: float = 1.0) -> Recording:
+    """Decode a file, or its bytes, to one channel; raises Rejected with the reason.
+
+    Channels are averaged. Where they take each other away (one of them wired the wrong way round), the loudest is
+    used. `floats` is full scale of files of floating point.
+    """
+    mended = with_true_length(source)
+    with open_sound(mended or source) as sound:
+        means, full, peak = [], 0, 0.0
+        sums, squares = np.zeros(sound.channels), np.zeros(sound.channels)
         limit, top = int(LONGEST * sound.samplerate), TOPS.get(sound.subtype, TOP)
-        try:
-            for block in _blocks(sound, limit + 1):
-                parts.append(block.mean(1, dtype=np.float32) if sound.channels > 1 else block[:, 0])
-                full += int((np.abs(block) >= top).sum())
-        except soundfile.LibsndfileError as error:
-            raise Rejected("truncated or corrupt", str(error)) from error
-        wave = np.concatenate(parts) if parts else np.empty(0, np.float32)
+        scale = floats if sound.subtype in FLOATS else 1.0
+        for block in _decoded(sound, limit + 1):
+            means.append(block.mean(1, dtype=np.float32))
+            full += int((np.abs(block) >= top * scale).sum())
+            peak = max(peak, float(np.abs(block).max(initial=0)))
+            sums += block.sum(0, dtype=np.float64)
+            squares += np.square(block, dtype=np.float64).sum(0)
+        wave = np.concatenate(means) if means else np.empty(0, np.float32)
         if len(wave) > limit:
             raise _too_long("its header does not tell its length")
         if _known(sound) and len(wave) < sound.frames:
             raise Rejected("truncated or corrupt", f"{len(wave)} of {sound.frames} samples are there")
         if not np.isfinite(wave).all():
             raise Rejected("non-finite samples")
-        repairs = ("mixed down to mono",) if sound.channels > 1 else ()
-        return Recording(wave, sound.samplerate, full / max(1, len(wave) * sound.channels), repairs)
+        repairs = [MENDED] if mended else []
+        power = squares / max(1, len(wave)) - np.square(sums / max(1, len(wave)))
+        if sound.channels > 1 and len(wave) and wave.var(dtype=np.float64) < CANCELLED * power.max():
+            wave = _channel(sound, int(power.argmax()), limit)
+            repairs.append("loudest channel used: channels cancel each other")
+        elif sound.channels > 1:
+            repairs.append("mixed down to mono")
+        if scale != 1:
+            wave, peak = wave / np.float32(scale), peak / scale
+            repairs.append("brought to full scale")
+        return Recording(wave, sound.samplerate, full / max(1, len(wave) * sound.channels), tuple(repairs), peak)
+
+
+def _channel(sound: Any, number: int, limit: int) -> NDArray[np.float32]:
+    """One channel of a file that was decoded before."""
+    sound.seek(0)
+    return np.concatenate([block[:, number] for block in _decoded(sound, limit)])
+
+
+def _decoded(sound: Any, limit: int) -> Iterator[NDArray[np.float32]]:
+    """Blocks of a file; raises Rejected where they are damaged."""
+    import soundfile
+
+    try:
+        yield from _blocks(sound, limit)
+    except soundfile.LibsndfileError as error:
+        raise Rejected("truncated or corrupt", str(error)) from error
 
 
 def _blocks(sound: Any, limit: int) -> Iterator[NDArray[np.float32]]:
@@ -132,16 +182,18 @@ def _blocks(sound: Any, limit: int) -> Iterator[NDArray[np.float32]]:
         yield block
 
 
-def read_audio(source: Path | bytes, rate: int) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def read_audio(
+    source: Path | bytes, rate: int, scale: Scale = AS_IT_IS
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Sound float32 (T,) of one channel at `rate`, and what was mended; raises Rejected with the reason.
 
     Resampled by a polyphase filter with a Kaiser window (scipy.signal.resample_poly).
     """
-    return condition(decode(source), rate)
+    return condition(decode(source, scale.floats), rate, scale.gain)
 
 
-def condition(recording: Recording, rate: int) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """A recording without a constant offset, at `rate`, and what was mended; refuses what is too short."""
+def condition(recording: Recording, rate: int, gain: float = 1.0) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """A recording without a constant offset, at `rate`, times `gain`, and what was mended; refuses short ones."""
     wave, repairs = recording.wave, recording.repairs
     if len(wave) < SHORTEST * recording.rate:
         raise Rejected("too short", f"{1000 * len(wave) / recording.rate:.0f} ms", FILTERED)
@@ -154,6 +206,8 @@ def condition(recording: Recording, rate: int) -> tuple[NDArray[np.float32], tup
         common = gcd(recording.rate, rate)
         wave = resample_poly(wave, rate // common, recording.rate // common).astype(np.float32)
         repairs = (*repairs, f"resampled from {recording.rate} Hz")
+    if gain != 1:
+        wave, repairs = wave * np.float32(gain), (*repairs, "made louder, as all are")
     return wave, repairs
 
 
@@ -179,75 +233,55 @@ def _centered(pcm: NDArray[np.int16], samples: int) -> NDArray[np.int16]:
     return np.pad(pcm, (before, samples - len(pcm) - before))
 
 
-def read_clips(source: Path | bytes, rate: int, samples: int, windows: bool) -> NDArray[np.int16]:
+def read_clips(
+    source: Path | bytes, rate: int, samples: int, windows: bool, scale: Scale = AS_IT_IS
+) -> NDArray[np.int16]:
     """Clips int16 (N, samples) of a file or its bytes, as training gets them; raises Rejected with the reason."""
-    return fit_clips(read_audio(source, rate)[0], samples, windows)
-
-
-def choose_seconds(durations: Counter[int], windows: bool) -> float:
-    """Length of a clip for recordings whose lengths are counted in hundredths of a second.
-
-    Nine of ten recordings fit into a clip, rounded up to 0.1 s. With windows nine of ten fill one, rounded down;
-    a window is no shorter than a second where recordings have it, since a few short ones must not rule.
-    """
-    low, high = CLIP_SECONDS
-    whole = max(low, min(high, ceil(_quantile(durations, COVERED) / 10) / 10))
-    if not windows:
-        return whole
-    filled = floor(_quantile(durations, 1 - COVERED) / 10) / 10
-    return max(min(WINDOW_SECONDS, whole), min(high, filled))
-
-
-def _quantile(counts: Counter[int], share: float) -> int:
-    """The least value that at least this share of the counted do not exceed; 100 where none are counted."""
-    seen, wanted = 0, share * counts.total() - 1e-9
-    for value in sorted(counts):
-        seen += counts[value]
-        if seen >= wanted:
-            return value
-    return 100
+    return fit_clips(read_audio(source, rate, scale)[0], samples, windows)
 
 
 class AudioCleaner:
     """Recordings to clips; sets aside what is broken, silent, clipped or too short."""
 
+    needs_survey = True  # rates, levels and the scale of floating point are those of the set
+
     def __init__(self, config: DataConfig) -> None:
         self.config: AudioConfig = config.audio
-        self.needs_survey = self.config.seconds is None
         self.settled: dict[str, Any] = {}
-        if self.config.seconds is not None:
-            self._settle(self.config.seconds)
+        if self.config.seconds is not None and self.config.rate is not None:
+            self.settled = settle([], self.config)
 
-    def _settle(self, seconds: float) -> None:
-        self.settled = {"rate": self.config.rate, "samples": round(seconds * self.config.rate)}
+    def survey(self, raw: Raw) -> Look:
+        """Length, rate and level of a recording, most of it from its header."""
+        return look_at(_source(raw), raw.label)
 
-    def survey(self, raw: Raw) -> float:
-        """Seconds of a recording, from its header."""
-        return duration(_source(raw))
-
-    def settle(self, looks: Iterable[float]) -> None:
-        """Choose the length of a clip from the lengths of all recordings, in flat memory."""
-        counts = Counter(ceil(round(100 * seconds, 6)) for seconds in looks)
-        if self.config.seconds is None:
-            self._settle(choose_seconds(counts, self.config.windows))
+    def settle(self, looks: Iterable[Look]) -> None:
+        """Choose rate, length and scale of clips from all recordings."""
+        self.settled = settle(looks, self.config)
 
     def clean(self, raw: Raw) -> Iterator[Clean | Rejected]:
         """The clips of a recording; a silent window of one that is not silent is given as Rejected."""
-        recording = decode(_source(raw))
+        scale, silence = Scale.of(self.settled), silence_of(self.settled, self.config)
+        recording = decode(_source(raw), scale.floats)
         length = len(recording.wave) / recording.rate
-        wave, repairs = condition(recording, self.config.rate)
+        wave, repairs = condition(recording, self.settled["rate"], scale.gain)
         level = loudness(wave)
-        if level < self.config.silence_db:
+        if level < silence:
             raise Rejected("silent", f"{level:.0f} dB of full scale", FILTERED)
         if recording.clipped > self.config.max_clipped:
             raise Rejected("clipped", f"{recording.clipped:.1%} of its samples are at full scale", FILTERED)
         clips = fit_clips(wave, self.settled["samples"], self.config.windows)
         for number, clip in enumerate(clips, 1):
             part = f"clip {number}" if len(clips) > 1 else ""
-            if part and loudness(clip / np.float32(32768)) < self.config.silence_db:
+            if part and loudness(clip / np.float32(32768)) < silence:
                 yield Rejected("silent", part, FILTERED)
             else:
                 yield Clean(clip.astype("<i2").tobytes(), length, NONE, repairs, part)
+
+
+def silence_of(settled: Mapping[str, Any], config: AudioConfig) -> float:
+    """The level below which a clip is silent, in decibels of full scale: as set, or as settled."""
+    return config.silence_db if config.silence_db is not None else float(settled.get("silence_db", SILENCE_DB))
 
 
 def loudness(wave: NDArray[np.float32]) -> float:

@@ -10,12 +10,19 @@ from bessemer.config import Config
 class AudioConfig(Config):
     """Cleaning of sound."""
 
-    rate: int = Field(16_000, ge=4000, le=48_000, description="samples a second; others are resampled")
+    rate: int | None = Field(
+        None, ge=4000, le=48_000, description="samples a second, others are resampled; null takes the commonest"
+    )
     seconds: float | None = Field(
         None, ge=0.1, le=60, description="length of a clip; null takes what nine of ten files need"
     )
     windows: bool = Field(False, description="cut longer recordings into clips, all with the same label")
-    silence_db: float = Field(-60.0, lt=0, description="quieter recordings are set aside; decibels of full scale")
+    silence_db: float | None = Field(
+        None,
+        lt=0,
+        description="quieter recordings are set aside; decibels of full scale; null is -60, less where a class is "
+        "quiet",
+    )
     mels: int = Field(64, ge=8, le=256, description="bands of the log-mel spectrogram that the model computes")
     max_clipped: float = Field(
         0.01, ge=0, le=1, description="share of samples at full scale that is still accepted"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bessemer.data.audio.cleaner import silence_of
 from bessemer.data.audio.spectrogram import spectrogram_statistics
 from bessemer.data.config import DataConfig
 from bessemer.data.kind import Kept, Settled
@@ -30,6 +31,7 @@ def finish_audio(config: DataConfig, settled: Settled, kept: Kept, out: Path) ->
             "rate": rate,
             "samples": samples,
             "windows": config.audio.windows,
-            "silence_db": config.audio.silence_db,
+            "silence_db": silence_of(settled, config.audio),
+            **{name: settled[name] for name in ("float_full_scale", "gain_db") if name in settled},
         },
     }

@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.audio.cleaner import loudness, read_clips
+from bessemer.data.audio.survey import Scale
 
 
 def audio_reader(about: Mapping[str, Any]) -> Callable[[Path | bytes], NDArray[np.int16]]:
     """Sound files or bytes to int16 (n, T). Of several clips the silent ones are left out, as in training."""
     rate, samples, windows = int(about["rate"]), int(about["samples"]), bool(about["windows"])
-    silence = float(about["silence_db"])
+    silence, scale = float(about["silence_db"]), Scale.of(about)
 
     def read(source: Path | bytes) -> NDArray[np.int16]:
-        clips = read_clips(source, rate, samples, windows)
+        clips = read_clips(source, rate, samples, windows, scale)
         heard = np.array([loudness(clip / np.float32(32768)) >= silence for clip in clips])
         return clips[heard] if heard.any() else clips
 

@@ -1,4 +1,4 @@
-"""Log-mel spectrograms in numpy: the reference of the layer in bessemer.model.sound, and features of sound.
+"""Log-mel spectrograms in numpy: the reference of bessemer.data.audio.power, and statistics.
 
 A frame of 25 ms every 10 ms, a Hann window, the power spectrum, triangular filters that stand evenly on the mel
 scale mel = 2595 log10(1 + f / 700) (O'Shaughnessy, "Speech communication", 1987; filters as in the HTK Book,
@@ -96,15 +96,6 @@ def spectrogram_statistics(batches: Iterable[Clips], rate: int, mels: int) -> tu
     mean = total / count
     std = np.maximum(np.sqrt(np.maximum(squares / count - mean**2, 0)), LEAST_STD)
     return [round(float(m), 6) for m in mean], [round(float(s), 6) for s in std]
-
-
-def mean_spectrum(clips: Clips, rate: int, mels: int) -> NDArray[np.float32]:
-    """Mean and standard deviation over time of each band, (N, 2 * mels): features for a linear model."""
-    parts = []
-    for start in range(0, len(clips), BLOCK):
-        values = log_mel(clips[start : start + BLOCK], rate, mels)
-        parts.append(np.concatenate([values.mean(1), values.std(1)], axis=1))
-    return np.concatenate(parts) if parts else np.empty((0, 2 * mels), np.float32)
 
 
 def draw_spectrogram(clip: Clips, rate: int, mels: int = 64) -> NDArray[np.uint8]:

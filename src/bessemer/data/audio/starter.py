@@ -6,7 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bessemer.data.starter import TEST, VALIDATION, Plan, compress_section, header, smoothing, with_enough_steps
+from bessemer.data.starter import (
+    TEST,
+    VALIDATION,
+    Plan,
+    compress_section,
+    header,
+    minutes_line,
+    smoothing,
+    with_enough_steps,
+)
 
 AUDIO_VIEWS = 90_000  # seconds of sound that are trained on in a few minutes
 LEAST_SOUND_STEPS = 1800
@@ -17,14 +26,14 @@ SOUND_SPEEDUP = 0.75  # int8 makes these networks smaller and hardly faster: noi
 def audio_recipe(plan: Plan, out: Path) -> str:
     """The recipe for sound as commented YAML."""
     rate, seconds = plan.settled["rate"], plan.settled["samples"] / plan.settled["rate"]
-    windows = plan.config.audio.windows
-    clips = max(plan.rows, round(2 * float(np.sum(plan.looks)) / seconds)) if windows else plan.rows
+    windows, lengths = plan.config.audio.windows, [look.seconds for look in plan.looks]
+    clips = max(plan.rows, round(2 * float(np.sum(lengths)) / seconds)) if windows else plan.rows
     epochs, batch = audio_epochs(clips, seconds)
     rate_after, fine = "{name: sgd, learning_rate: 0.025}", f"    ghost_batch: {batch}\n    ema: 0.99\n"
     return f"""\
-{header(plan, out, "recordings", f"half of them longer than {np.median(plan.looks):.1f} s")}\
+{header(plan, out, "recordings", f"half of them longer than {np.median(lengths):.1f} s")}\
   audio:
-    rate: {rate} # samples a second
+    rate: {rate} # samples a second, as most recordings have; others are resampled
     seconds: {seconds:g} # length of a clip
     windows: {str(windows).lower()} # true cuts long recordings into clips; those of one file stay together
 augment:
@@ -37,6 +46,7 @@ model: # log-mel features and a residual network
   strides: [1, 2, 2]
 train:
   epochs: {epochs} # more is better up to a point; look at the learning curve in the report
+{minutes_line(plan)}\
   batch_size: {batch}
   ghost_batch: {batch}
   optimizer: {{name: sgd, learning_rate: 0.05}}

@@ -21,8 +21,12 @@ from bessemer.errors import DataError
 
 WIDE = ("cp932", "euc_jp", "cp949", "gb18030", "big5")  # their characters may end in bytes that are brackets
 LARGEST = 64 * 2**20  # bytes of one element
-KEY = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"\s*:\s*', re.DOTALL)
-TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}:,"]', re.DOTALL)
+OPENING, CLOSING = (b"[", b"{"), (b"]", b"}")
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+KEY = re.compile(_STRING + rb"\s*:\s*", re.DOTALL)
+TOKEN = re.compile(_STRING + rb'|[][{}:,"]', re.DOTALL)
+# An object without others inside is one token here: most lists hold such, and one by one brackets take long.
+FLAT = re.compile(rb'\{[^][{}"]*(?:' + _STRING + rb'[^][{}"]*)*\}|' + _STRING + rb'|[][{},"]', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,11 @@ class JsonListTable:
         with self.path.open("rb") as file:
             for number, (raw, _) in enumerate(islice(elements(file, start), count), begin + 1):
                 if not raw:
-                    yield f"record {number}", Rejected("row too long", f"over {LARGEST:,} bytes"), ""
+                    yield (
+                        f"record {number}",
+                        Rejected("row too long", f"over {LARGEST:,} bytes; nothing after it is read"),
+                        "",
+                    )
                     continue
                 key = KEY.match(raw)  # of an object of objects
                 text, repair = self.form.decode(raw[key.end() :] if key else raw)
@@ -66,30 +74,35 @@ class JsonListTable:
 
 
 def elements(file: BinaryIO, start: int) -> Iterator[tuple[bytes, int]]:
-    """(bytes of an element, byte after it) of the list that a file is in at `start`; those over LARGEST as b""."""
-    depth, begin = 0, start
-    for token, at in tokens(file, start):
-        if token in b"[{":
-            depth += 1
-        elif token in b"]}":
-            depth -= 1
-        if depth < 0 or (depth == 0 and token == b","):
-            if raw := _slice(file, begin, at):
-                yield raw if len(raw) <= LARGEST else b"", at + 1
-            if depth < 0:
-                return
-            begin = at + 1
-    if raw := _slice(file, begin, None):  # the file ends before the list does
-        yield raw, begin + len(raw)
+    """(bytes of an element, byte after it) of the list that a file is in at `start`.
 
-
-def _slice(file: BinaryIO, begin: int, end: int | None) -> bytes:
-    """Bytes of a file, without white space around them."""
-    before = file.tell()
-    file.seek(begin)
-    raw = file.read(LARGEST + 1 if end is None else min(end - begin, LARGEST + 1)).strip()
-    file.seek(before)
-    return raw
+    One over LARGEST comes as b"", and nothing after it: its end may be a quote that is missing.
+    """
+    buffer, position, done, depth = b"", start, 0, 0
+    while len(buffer) <= LARGEST:
+        file.seek(position + len(buffer))
+        block = file.read(BLOCK)
+        if not block:
+            break
+        buffer += block
+        begin = 0
+        for match in FLAT.finditer(buffer, done):
+            token = match.group()
+            if token == b'"':
+                break  # its string goes on in the next block
+            done = match.end()
+            depth += (token in OPENING) - (token in CLOSING)
+            if depth < 0 or (depth == 0 and token == b","):
+                if raw := buffer[begin : done - 1].strip():
+                    yield raw, position + done
+                if depth < 0:
+                    return
+                begin = done
+        else:
+            done = len(buffer)
+        buffer, position, done = buffer[begin:], position + begin, done - begin
+    if raw := buffer.strip():  # the file ends before the list does
+        yield raw if len(buffer) <= LARGEST else b"", position + len(buffer)
 
 
 def tokens(file: BinaryIO, start: int) -> Iterator[tuple[bytes, int]]:

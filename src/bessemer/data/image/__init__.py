@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.image.presets import preset
-from bessemer.data.kind import U64, Augment, Kept, Kind, Reader, Settled, Simple
+from bessemer.data.kind import U64, Augment, Kept, Kind, Line, Reader, Settled, Simple
 
 if TYPE_CHECKING:
     from bessemer.data.config import AugmentConfig, DataConfig, DedupConfig
     from bessemer.data.copies import I64, Payload, Search
-    from bessemer.data.features import Features, Transform
     from bessemer.data.record import Cleaner
     from bessemer.data.starter import Plan
 
-SUFFIXES = "png jpg jpeg jpe jfif bmp gif webp tif tiff pgm ppm pbm pnm heic heif avif jxl jp2 ico tga dds"
-MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"P5\n", b"P6\n")
+SUFFIXES = "png jpg jpeg jpe jfif bmp gif webp tif tiff pgm ppm pbm pnm heic heif avif jxl jp2 ico tga dds npy"
+MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"P5\n", b"P6\n", b"\x93NUMPY")
 
 
 class Images(Kind):
@@ -33,11 +32,18 @@ class Images(Kind):
     example = "photo.png"
     sources = ("digits", "idx", "image_folder")
     suffixes = frozenset(f".{suffix}" for suffix in SUFFIXES.split())
-    readable = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
+    readable = frozenset(
+        {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".npy"}
+    )
     in_cells = False
     reads_cells = True
     alone = "bessemer.data.image.alone"
-    simple = Simple("logistic regression on pixels", (0.03, 0.3, 3.0))
+    simple = Simple(
+        "logistic regression on gradients, colors and pixels",
+        (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
+        40_000,
+        10_000,
+    )
     drawn = True
 
     def sniff(self, head: bytes) -> bool:
@@ -66,10 +72,14 @@ class Images(Kind):
 
         return finish_images(config, settled, kept, out)
 
-    def features(self, values: Any, arguments: Mapping[str, Any]) -> tuple[Features, Transform]:
-        from bessemer.data.image.features import centered_pixels
+    def simple_network(
+        self, shape: Sequence[int], arguments: Mapping[str, Any], outputs: int, classes: bool
+    ) -> Line:
+        from bessemer.data.image.features import ImageFeatures
+        from bessemer.data.simple import Linear
 
-        return centered_pixels(values)
+        features = ImageFeatures(*shape)
+        return Linear(features, features.groups, outputs)
 
     def augmenter(self, config: AugmentConfig, about: Mapping[str, Any]) -> Augment:
         from bessemer.data.image.augment import augment
@@ -77,17 +87,22 @@ class Images(Kind):
         return lambda images, ids, epochs, seed: augment(images, config, ids, epochs, seed)
 
     def reader(self, about: Mapping[str, Any], folder: Path) -> Reader:
-        """Image files, or their bytes, to uint8 (1, H, W, C)."""
-        from bessemer.data.image.cleaner import read_image
+        """Image files, or their bytes, to uint8 (n, H, W, C): a row for each page."""
+        from bessemer.data.image.form import Form
+        from bessemer.data.image.read import read_pages
 
-        size, gray = (int(about["size"][0]), int(about["size"][1])), about["color"] == "gray"
-        return lambda source: read_image(source, size, gray)[None]
+        form = Form.told(about)
+        return lambda source: read_pages(source, form)
 
     def steps(self, about: Mapping[str, Any]) -> list[str]:
+        from bessemer.data.image.form import GROUNDS, WHITE
+
+        every = about.get("ranges", {}).items()
+        ranges = ", ".join(f"{low:g} to {high:g} of {sort}" for sort, (low, high) in every)
         return [
-            "decoded, turned as EXIF says",
-            "more than 8 bits a channel reduced to 8",
-            f"transparency laid on {about.get('ground', 'white')}",
+            "decoded, turned as EXIF says; each page of a TIFF file is an input of its own",
+            f"more than 8 bits a channel reduced to 8{f' ({ranges} become 0 to 255)' if ranges else ''}",
+            f"transparency laid on {GROUNDS[int(about.get('ground', WHITE))]}",
             f"converted to {'gray (ITU-R 601)' if about['color'] == 'gray' else 'RGB'}, 0 to 255",
             f"{about['resize']}, to {about['size'][0]} x {about['size'][1]} (height x width)",
             "inside the model: divided by 255, mean and deviation of each channel taken away",
@@ -110,6 +125,11 @@ class Images(Kind):
         from bessemer.data.image.cleaner import thumbnail
 
         return thumbnail(head)
+
+    def notes(self, settled: Settled) -> list[str]:
+        from bessemer.data.image.survey import decided
+
+        return decided(settled)
 
     def found(self, plan: Plan) -> str:
         height, width = plan.settled["size"]

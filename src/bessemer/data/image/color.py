@@ -41,7 +41,10 @@ def values(images: Images, config: AugmentConfig, ids: U64, epochs: NDArray[np.i
         b, c, s = 2 * uniforms(ids, epochs, seed, _COLOR) - 1
         tint(images, 255 * config.brightness * b, 1 + config.contrast * c, 1 + config.saturation * s)
     if config.noise > 0:
+        even = evenly_filled(images)
+        before = images[even]
         add_noise(images, config.noise, keys(ids, epochs, seed, _NOISE)[0])
+        images[even] = before
     if config.erase > 0:
         chance, area, shape, x, y = uniforms(ids, epochs, seed, _ERASE)
         low, high = ERASED_AREA
@@ -97,6 +100,19 @@ def add_noise(images: Images, sigma: float, seeds: U64) -> None:
             bits = mix(steps + seed).astype("<u8", copy=False)
         noise = cv2.LUT(bits.view(np.uint8)[:count].reshape(image.shape), levels)
         cv2.add(image, noise.reshape(image.shape), dst=image, dtype=cv2.CV_8U)
+
+
+def evenly_filled(images: Images) -> NDArray[np.bool_]:
+    """Pixels (B, H, W) that are as all around them: the ground of drawings and scans, digital black.
+
+    It is as even in images that nothing changed, so no noise may lie on it in training alone.
+    """
+    out = np.empty(images.shape[:3], bool)
+    around = np.ones((3, 3), np.uint8)
+    for image, even in zip(images, out, strict=True):
+        spread = cv2.morphologyEx(image, cv2.MORPH_GRADIENT, around).reshape(image.shape)
+        np.equal(spread.max(2), 0, out=even)
+    return out
 
 
 @lru_cache(maxsize=8)

@@ -44,7 +44,9 @@ class ImageAugment(Config):
     rotate: float = Field(0.0, ge=0, le=180, description="turn by up to this many degrees each way")
     scale: list[float] = Field([1.0, 1.0], min_length=2, max_length=2, description="smallest and largest zoom")
     shear: float = Field(0.0, ge=0, le=45, description="slant by up to this many degrees each way")
-    border: Literal["zero", "edge", "reflect"] = Field("zero", description="what fills the parts from outside")
+    border: Literal["zero", "edge", "reflect"] = Field(
+        "edge", description="what fills the parts from outside; zero is black, which few images have there"
+    )
     # values
     brightness: float = Field(0.0, ge=0, le=1, description="change by up to this share of the full range")
     contrast: float = Field(0.0, ge=0, lt=1, description="stretch by a factor within 1 ± this")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bessemer.data.config import DataConfig
+from bessemer.data.image.form import Form
 from bessemer.data.kind import Kept, Settled
 from bessemer.data.rows import FixedRows, one_pass, write_fixed
 
@@ -28,11 +29,7 @@ def finish_images(config: DataConfig, settled: Settled, kept: Kept, out: Path) -
         "mean": mean,
         "std": std,
         "arguments": {"mean": mean, "std": std},
-        "preprocess": {
-            "size": [height, width],
-            "color": "gray" if gray else "rgb",
-            "resize": "crop in the middle to the shape, then bilinear",
-        },
+        "preprocess": Form.of(settled).preprocess,
     }
 
 

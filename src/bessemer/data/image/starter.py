@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bessemer.data.starter import Plan, compress_section, header, smoothing, with_enough_steps
+from bessemer.data.starter import Plan, compress_section, header, minutes_line, smoothing, with_enough_steps
 
 LARGE_IMAGE = 96
-WORK = 4e13  # multiply-adds of training that a two-core machine does in about ten minutes
+PIXEL = 300_000  # multiply-adds a pixel behind the stem, forward and back, of the widest of these networks
+SHARES = (1.0, 0.75, 0.5)  # of the channels
+ENOUGH = 12  # epochs that are worth more than a wider network
+LEAST, MOST = 5, 60  # epochs
 
 
 def image_recipe(plan: Plan, out: Path) -> str:
@@ -18,7 +21,9 @@ def image_recipe(plan: Plan, out: Path) -> str:
     gray, batch = plan.settled["gray"], plan.batch
     large = min(height, width) >= LARGE_IMAGE
     strides = [1, 2, 2] if large or min(height, width) < 16 else [2, 2, 2]
-    epochs = with_enough_steps(image_epochs(plan, large), plan.rows, batch)
+    share, epochs = image_size(plan, large)
+    epochs = with_enough_steps(epochs, plan.rows, batch)
+    widths = [round(share * width) for width in (64, 128, 256)]
     ghost = min(64, batch)
     rate = {256: 0.2, 64: 0.1, 32: 0.05}[batch]
     ema = 0.998 if batch == 256 else 0.99
@@ -31,12 +36,13 @@ augment:
   flip: {"none" if gray else "horizontal"} # horizontal suits photographs; none suits digits, letters and signs
 model:
   stem: {"large" if large else "small"} # large starts with stride 4, for images of about 100 pixels or more
-  stem_width: 32
-  widths: [64, 128, 256] # a large parent compresses well; lower these to train faster
+  stem_width: {widths[0] // 2}
+  widths: {widths} # a large parent compresses well; lower these to train faster
   blocks: [1, 1, 1]
   strides: {strides}
 train:
   epochs: {epochs} # more is better up to a point; look at the learning curve in the report
+{minutes_line(plan)}\
   batch_size: {batch}
   ghost_batch: {ghost}
   optimizer: {{name: sgd, learning_rate: {rate}}}
@@ -45,10 +51,12 @@ train:
 {compress_section(plan, f"{{name: sgd, learning_rate: {rate / 2:g}}}", batch, max(2, round(epochs / 3)), fine)}"""
 
 
-def image_epochs(plan: Plan, large: bool) -> int:
-    """Epochs that keep training near ten minutes on two cores, within 5 to 60."""
+def image_size(plan: Plan, large: bool) -> tuple[float, int]:
+    """The share of the channels, and the epochs, that this machine can train in the minutes given."""
     height, width = plan.settled["size"]
     pixels = height * width / (16 if large else 1)
     strided = 4 if not large and min(height, width) >= 16 else 1
-    operations = plan.rows * pixels / strided * 300_000  # of one pass forward and back, by this family of networks
-    return int(np.clip(round(WORK / operations), 5, 60))
+    widest = plan.work / (plan.rows * pixels / strided * PIXEL)
+    affordable = {share: widest / share**2 for share in SHARES}
+    share = next((share for share, epochs in affordable.items() if epochs >= ENOUGH), SHARES[-1])
+    return share, int(np.clip(round(affordable[share]), LEAST, MOST))

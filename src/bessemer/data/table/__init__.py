@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.kind import Kept, Kind, Reader, RowsOf, Settled, Simple
+from bessemer.data.kind import Kept, Kind, Line, Reader, RowsOf, Settled, Simple
 from bessemer.data.table.config import TableConfig
 from bessemer.errors import DataError
 
 if TYPE_CHECKING:
     from bessemer.data.config import DataConfig
-    from bessemer.data.features import Features, Transform
     from bessemer.data.record import Cleaner
     from bessemer.data.rows import Rows
     from bessemer.data.starter import Plan
@@ -57,10 +56,14 @@ class Table(Kind):
         """Few columns of few values say the same thing of many: these are not copies."""
         return distinct < MOSTLY_DIFFERENT * rows
 
-    def features(self, values: Any, arguments: Mapping[str, Any]) -> tuple[Features, Transform]:
-        from bessemer.data.table.features import table_features
+    def simple_network(
+        self, shape: Sequence[int], arguments: Mapping[str, Any], outputs: int, classes: bool
+    ) -> Line:
+        from bessemer.data.simple import Linear
+        from bessemer.data.table.simple import TableFeatures
 
-        return table_features(values, arguments)
+        features = TableFeatures(arguments)
+        return Linear(features, [1] * features.width, outputs)
 
     def columns(
         self, values: Any, arguments: Mapping[str, Any]

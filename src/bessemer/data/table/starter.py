@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bessemer.data.starter import TEST, VALIDATION, Plan, allowed_drop, data_section
+from bessemer.data.starter import CANDIDATE, TEST, VALIDATION, Plan, allowed_drop, data_section, minutes_line
 
 VIEWS = 1_500_000  # rows that are trained on in a few minutes
 FEW, MANY_ROWS = 2000, 20_000  # rows up to which a small network and small batches do best (docs/benchmarks.md)
@@ -38,6 +38,7 @@ data:
 {_model(plan, few)}\
 train:
   epochs: {epochs} # more is better up to a point; look at the learning curve in the report
+{minutes_line(plan)}\
   batch_size: {batch}
   optimizer: {{name: adamw, learning_rate: 0.002, weight_decay: {0.1 if few else 0.02}}}
   schedule: {{name: cosine, warmup: 0.1}}
@@ -99,9 +100,11 @@ compress:
   contract: # what the shipped file must hold against the parent; a run that can't, refuses
     max_drop: {drop} # {said}
     min_shrink: 1.5
+  simple: true # ships the linear model where it does as well: the network has to earn its keep
   ladder: [1, 0.75, 0.5] # shares of the channels kept, from gentle to harsh
   train:
     epochs: {epochs}
+{minutes_line(plan, CANDIDATE, "    ")}\
     batch_size: {batch}
     optimizer: {{name: adamw, learning_rate: 0.0005, weight_decay: 0.1}}
 """

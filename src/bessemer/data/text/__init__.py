@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bessemer.data.kind import U64, Augment, Kept, Kind, Reader, Settled, Simple
+from bessemer.data.kind import U64, Augment, Kept, Kind, Line, Reader, Settled, Simple
 from bessemer.data.text.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ SUFFIXES = (
     "scala r m lua php sql asm s f f90 vb hs ml el lisp clj jl dart eml srt vtt po adoc org svg diff patch"
 )
 CHARACTERS = 30_000_000  # of all texts that the simple model is trained on
+FEW_CHARACTERS = 2_000_000  # of texts whose parts of words are looked at too: that takes ten times as long
 
 
 class Text(Kind):
@@ -42,7 +43,12 @@ class Text(Kind):
     optimizer = "adamw"  # Transformers learn with Adam where plain gradient descent does not
     presets = PRESETS
     simple = Simple(
-        "logistic regression on TF-IDF of words and word pairs", (3.0, 10.0, 30.0, 100.0), 20_000, 5_000
+        "logistic regression on TF-IDF",
+        (3.0, 10.0, 30.0, 100.0),
+        20_000,
+        5_000,
+        CHARACTERS,
+        "logistic regression on TF-IDF of tokens and pairs",
     )
     ragged = True
     measures_texts = True
@@ -72,6 +78,11 @@ class Text(Kind):
 
         return share_passages((payload.tobytes() for payload in kept.payloads()), int(kept.sizes.sum()))
 
+    def notes(self, settled: Settled) -> list[str]:
+        from bessemer.data.text.cleaner import decided
+
+        return decided(settled)
+
     def finish(self, config: DataConfig, settled: Settled, kept: Kept, out: Path) -> dict[str, Any]:
         from bessemer.data.text.prepare import finish_text
 
@@ -82,12 +93,24 @@ class Text(Kind):
 
         return text_features(values)
 
-    def affordable(self, values: Sequence[Any], limit: int) -> int:
-        """As many as hold `CHARACTERS` characters."""
+    def baseline_features(self, values: Any, arguments: Mapping[str, Any]) -> tuple[Features, Transform]:
+        from bessemer.data.text.features import MAX_CHARACTERS, with_characters
+
+        few = sum(min(len(text), MAX_CHARACTERS) for text in values) <= FEW_CHARACTERS
+        return with_characters(values) if few else self.features(values, arguments)
+
+    def simple_network(
+        self, shape: Sequence[int], arguments: Mapping[str, Any], outputs: int, classes: bool
+    ) -> Line:
+        from bessemer.data.text.grams import Bag
+
+        return Bag(arguments["vocabulary"], arguments["pad"], outputs, classes)
+
+    def amounts(self, values: Sequence[Any]) -> NDArray[np.int64]:
+        """Characters that are looked at."""
         from bessemer.data.text.features import MAX_CHARACTERS
 
-        lengths = [min(len(text), MAX_CHARACTERS) for text in values]
-        return min(limit, int(CHARACTERS / max(1.0, float(np.mean(lengths)))))
+        return np.array([min(len(text), MAX_CHARACTERS) for text in values], np.int64)
 
     def augmenter(self, config: AugmentConfig, about: Mapping[str, Any]) -> Augment:
         from bessemer.data.text.augment import augment_tokens

@@ -5,6 +5,10 @@ improved data stream summary", 2005) counts in how many documents each line stan
 the share are kept as candidates. The sketch never counts too little, so no line is missed. It counts too much
 by at most e/2^20 of all lines with certainty 98%: 26 documents for ten million lines.
 
+A line is dropped only where it says nothing of the class. A second sketch counts lines by class, and a chi-squared
+test of independence, with Cramér's V (Cramér, "Mathematical methods of statistics", 1946) for its size, decides.
+Numbers count as one class where they agree in three digits.
+
 Lines are compared as in CCNet (Wenzek et al., 2020): case folded, digits alike, spaces collapsed; a hash of
 64 bits stands for each.
 """
@@ -13,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -28,6 +33,7 @@ FEWEST = 10  # documents
 DEPTH, WIDTH = 4, 2**20
 MOST_CANDIDATES = 200_000
 AT_ONCE = 200_000  # hashes counted in one step
+TELLING, BY_CHANCE = 0.1, 0.01  # least Cramér's V, and most probability by chance, of a line that tells the class
 
 _DIGITS, _SPACES = re.compile(r"\d"), re.compile(r"\s+")
 
@@ -48,36 +54,63 @@ def line_hashes(text: str) -> U64:
 
 
 class LineCounter:
-    """Counts in how many documents each line stands, in 17 MB whatever the number of documents."""
+    """Counts in how many documents each line stands, in 34 MB whatever the number of documents."""
 
     def __init__(self, share: float) -> None:
         self.share = share
         self.documents = 0
         self._counts = np.zeros((DEPTH, WIDTH), np.uint32)
+        self._in_class = np.zeros((DEPTH, WIDTH), np.uint32)
+        self._classes: Counter[int] = Counter()  # documents of each
         self._candidates: set[int] = set()
         self._waiting: list[U64] = []
+        self._waiting_in_class: list[U64] = []
         self._size = 0
 
-    def add(self, hashes: U64) -> None:
-        """Count one document's distinct lines."""
+    def add(self, hashes: U64, label: int = 0) -> None:
+        """Count one document's distinct lines; `label` is the hash of its class."""
         self.documents += 1
+        self._classes[label] += 1
         self._waiting.append(hashes)
+        self._waiting_in_class.append(mix(hashes ^ np.uint64(label)))
         self._size += len(hashes)
         if self._size >= AT_ONCE:
             self._count()
 
-    def repeated(self) -> list[int]:
-        """Hashes of the lines in at least `share` of the documents, and in at least 10, sorted."""
+    def repeated(self) -> tuple[list[int], int]:
+        """Lines in at least `share` of the documents, and in at least 10.
+
+        Returns the hashes of those that say nothing of the class, sorted, and how many others tell it.
+        """
         self._count()
-        return sorted(self._candidates)
+        frequent = sorted(self._candidates)
+        kept = [line for line in frequent if not self._tells(line)]
+        return kept, len(frequent) - len(kept)
+
+    def _tells(self, line: int) -> bool:
+        """Whether a line stands in some classes clearly more often than in others."""
+        if len(self._classes) < 2:
+            return False
+        from scipy.stats import chi2
+
+        documents = np.array(list(self._classes.values()), np.float64)
+        labels = np.array(list(self._classes), np.uint64)
+        places = _places(mix(np.uint64(line) ^ labels))
+        found = np.minimum.reduce([row[place] for row, place in zip(self._in_class, places, strict=True)])
+        found = np.minimum(found, documents)
+        share = found.sum() / documents.sum()
+        if not 0 < share < 1:
+            return False
+        squares = float((np.square(found - share * documents) / documents).sum() / (share * (1 - share)))
+        by_chance = float(chi2.sf(squares, len(documents) - 1))
+        return bool(np.sqrt(squares / documents.sum()) >= TELLING and by_chance < BY_CHANCE)
 
     def _count(self) -> None:
         if not self._waiting:
             return
-        hashes, times = np.unique(np.concatenate(self._waiting), return_counts=True)
-        self._waiting, self._size = [], 0
-        for row, places in zip(self._counts, _places(hashes), strict=True):
-            np.add.at(row, places, times.astype(np.uint32))
+        _add(self._in_class, np.concatenate(self._waiting_in_class))
+        hashes = _add(self._counts, np.concatenate(self._waiting))
+        self._waiting, self._waiting_in_class, self._size = [], [], 0
         # A line that reaches the share in the end reaches it where it last occurs, so one look there finds it.
         known = np.array(sorted(self._candidates), np.uint64)
         hashes = np.union1d(hashes, known)
@@ -97,6 +130,23 @@ class LineCounter:
         hashes = np.array(sorted(self._candidates), np.uint64)
         order = np.argsort(-self._estimates(hashes).astype(np.int64), kind="stable")
         return set(hashes[order[:MOST_CANDIDATES]].tolist())
+
+
+def label_hash(label: str) -> int:
+    """64 bits of a label; numbers that agree in three digits have the same."""
+    try:
+        label = f"{float(label):.2e}"
+    except ValueError:
+        label = f"class {label}"  # no number
+    return int.from_bytes(hashlib.blake2b(label.encode("utf-8", "replace"), digest_size=8).digest(), "little")
+
+
+def _add(counts: NDArray[np.uint32], hashes: U64) -> U64:
+    """Count hashes in a sketch; returns the distinct ones."""
+    distinct, times = np.unique(hashes, return_counts=True)
+    for row, places in zip(counts, _places(distinct), strict=True):
+        np.add.at(row, places, times.astype(np.uint32))
+    return distinct
 
 
 def _places(hashes: U64) -> list[NDArray[np.int64]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,21 +13,25 @@ import numpy as np
 
 from bessemer.data.config import DataConfig
 from bessemer.data.record import FILTERED, Clean, Raw, Rejected
-from bessemer.data.text.boilerplate import LineCounter, drop_lines, line_hashes
+from bessemer.data.text.boilerplate import LineCounter, drop_lines, label_hash, line_hashes
 from bessemer.data.text.config import TextConfig
 from bessemer.data.text.decode import decode
 from bessemer.data.text.language import language_of
-from bessemer.data.text.quality import problem
+from bessemer.data.text.quality import problem, unfit_length
 from bessemer.data.text.repair import clean_text
+from bessemer.data.text.tags import MARKED_UP, NO_TAGS, OTHER, tags_in, without_tags
 from bessemer.draws import U64
 
 LARGEST = 64 << 20  # bytes of one document
+PARAGRAPH = 20  # characters: a shorter one, as headings are, is joined to those after it
+MOSTLY_MARKUP = 0.75  # share of the texts with tags in which these are markup: then they are in all
 
 
 class TextCleaner:
     """Decodes, repairs, splits and judges texts; see bessemer.data.record.Clean for what comes out.
 
-    With `data.text.boilerplate` above 0 it surveys all rows first, for the lines that many of them share.
+    With `data.text.boilerplate` above 0 or `html: auto` it surveys all rows first, for the lines that many of them
+    share and for tags in plain texts.
     """
 
     def __init__(self, config: DataConfig) -> None:
@@ -36,19 +41,31 @@ class TextCleaner:
     @property
     def needs_survey(self) -> bool:
         """Whether `survey` and `settle` must run before `clean`."""
-        return self.config.text.boilerplate > 0 and "boilerplate" not in self.settled
+        return (self.config.text.boilerplate > 0 or self.config.text.html == "auto") and not self.settled
 
     def survey(self, raw: Raw) -> U64:
-        """Hashes uint64 of the row's distinct longer lines."""
+        """What is seen of the row: a hash of its label, what its tags are, hashes uint64 of its longer lines."""
         text, _ = self._text(raw)
-        return line_hashes(text)
+        tags = tags_in(text) if self.config.text.html == "auto" else NO_TAGS
+        if tags == MARKED_UP:
+            text = without_tags(text)
+        lines = line_hashes(text) if self.config.text.boilerplate > 0 else np.empty(0, np.uint64)
+        return np.concatenate([np.array([label_hash(raw.label or ""), tags], np.uint64), lines])
 
     def settle(self, looks: Iterable[U64]) -> None:
-        """Decide which lines are boilerplate; `settled` holds their hashes."""
-        counter = LineCounter(self.config.text.boilerplate)
+        """Decide which lines are boilerplate and whether tags are markup; `settled` holds the lines' hashes."""
+        counter, tags = LineCounter(self.config.text.boilerplate or 1.0), Counter[int]()
         for look in looks:
-            counter.add(look)
-        self.settled = {"documents": counter.documents, "boilerplate": counter.repeated()}
+            counter.add(look[2:], int(look[0]))
+            tags[int(look[1])] += 1
+        lines, telling = counter.repeated()
+        self.settled = {"documents": counter.documents, "boilerplate": lines}
+        if telling:
+            self.settled["telling_lines"] = telling
+        with_tags = tags[MARKED_UP] + tags[OTHER]
+        if with_tags and tags[MARKED_UP] >= MOSTLY_MARKUP * with_tags:
+            self.settled["tags"] = "strip"
+            self.settled["tagged"] = tags[MARKED_UP]
         self.__dict__.pop("_repeated", None)
 
     def clean(self, raw: Raw) -> Iterator[Clean | Rejected]:
@@ -94,13 +111,17 @@ class TextCleaner:
             text, repairs = value, no_repairs
         else:
             text, repairs = decode(value)
-        text, more = clean_text(text, self.config.text.html, self.config.text.white_space)
+        html = self.settled.get("tags", self.config.text.html)
+        text, more = clean_text(text, html, self.config.text.white_space)
         return text, (*repairs, *more)
 
     def _judged(self, text: str, repairs: tuple[str, ...], part: str) -> Clean:
         settings = self.config.text
-        reason = problem(text, settings)
-        if reason:
+        reason = unfit_length(text, settings)
+        odd = problem(text) if settings.quality != "off" and not reason else None
+        if odd and settings.quality == "list":
+            repairs = (*repairs, f"kept as it is, though odd: {odd}")
+        elif reason := reason or odd:
             raise Rejected(reason, f"{len(text)} characters", FILTERED)
         if settings.languages is not None:
             language = language_of(text)
@@ -115,6 +136,20 @@ class TextCleaner:
 
         signature: U64 = text_signature(text)
         return signature
+
+
+def decided(settled: Mapping[str, Any]) -> list[str]:
+    """What was decided from a look at all texts, in words."""
+    said = []
+    if lines := len(settled.get("boilerplate", ())):
+        said.append(
+            f"{lines:,} lines that stand in many texts, whatever their class, are dropped: data.text.boilerplate."
+        )
+    if telling := settled.get("telling_lines"):
+        said.append(f"{telling:,} lines that stand in many texts tell the class, and stay.")
+    if tagged := settled.get("tagged"):
+        said.append(f"{tagged:,} texts have tags such as <br />: they are taken out, line breaks kept.")
+    return said
 
 
 def _read(path: Path) -> bytes:
@@ -136,7 +171,7 @@ def parts_of(text: str, unit: str, settings: TextConfig) -> Iterator[tuple[str, 
         found = pieces(text, settings.piece_characters)
         yield from ((f"piece {number}", piece) for number, piece in enumerate(found, 1))
     else:
-        yield from _paragraphs(text, settings.min_characters)
+        yield from _paragraphs(text, max(PARAGRAPH, settings.min_characters))
 
 
 def pieces(text: str, size: int) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bessemer.config import Config
 
@@ -32,18 +32,32 @@ class TextConfig(Config):
     white_space: Literal["normalize", "keep"] = Field(
         "normalize", description="keep leaves every space and line end as it is, as task: language does"
     )
-    min_characters: int = Field(20, ge=1, description="shorter documents are set aside")
+    min_characters: int = Field(1, ge=1, description="shorter documents are set aside; 20 for task: language")
     piece_characters: int = Field(1000, ge=100, description="about so many characters make a piece")
     max_characters: int = Field(1_000_000, ge=1, description="longer documents are set aside")
-    quality: bool = Field(True, description="set aside what repeats itself or is mostly symbols")
+    quality: Literal["list", "drop", "off"] = Field(
+        "list",
+        description="of what repeats itself or is mostly symbols: list counts it, drop sets it aside (the "
+        "default of task: language)",
+    )
     boilerplate: float = Field(
-        0.2, ge=0, le=1, description="drop lines that stand in at least this share of documents; 0 is off"
+        0.2,
+        ge=0,
+        le=1,
+        description="drop lines that stand in at least this share of documents and say nothing of "
+        "the class; 0 is off",
     )
     languages: list[str] | None = Field(
         None, description="ISO 639-1 codes to keep, for example [en, de]; null keeps all"
     )
     max_tokens: int = Field(2048, ge=8, le=8192, description="longer documents are cut here")
     tokenizer: TokenizerConfig = TokenizerConfig()
+
+    @field_validator("quality", mode="before")
+    @classmethod
+    def _once_a_switch(cls, value: Any) -> Any:
+        """Recipes of earlier versions say true or false."""
+        return {True: "drop", False: "off"}[value] if isinstance(value, bool) else value
 
 
 class TextAugment(Config):

@@ -1,4 +1,4 @@
-"""Simple features of texts: TF-IDF of words and word pairs, in the scale that a linear model wants."""
+"""Simple features of texts: TF-IDF of words, word pairs and characters, in the scale that a linear model wants."""
 
 from __future__ import annotations
 
@@ -28,6 +28,27 @@ def text_features(texts: Sequence[str]) -> tuple[Features, Transform]:
         return words.fit_transform(_cut(texts)), lambda others: words.transform(_cut(others))
     except ValueError:  # no term is left
         return characters.fit_transform(_cut(texts)), lambda others: characters.transform(_cut(others))
+
+
+def with_characters(texts: Sequence[str]) -> tuple[Features, Transform]:
+    """The same beside TF-IDF of runs of two to five characters within words, as endings say something too."""
+    from scipy.sparse import hstack
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    words, transform = text_features(texts)
+    rarest = 2 if len(texts) >= 1000 else 1
+    runs = TfidfVectorizer(
+        analyzer="char_wb",
+        ngram_range=(2, 5),
+        min_df=rarest,
+        sublinear_tf=True,
+        dtype=np.float32,
+        max_features=MAX_TERMS,
+    )
+    found = runs.fit_transform(_cut(texts))
+    return hstack([words, found], "csr"), lambda others: hstack(
+        [transform(others), runs.transform(_cut(others))], "csr"
+    )
 
 
 def _cut(texts: Sequence[str]) -> list[str]:

@@ -146,14 +146,17 @@ def is_prose(text: str) -> bool:
     return len(_CODE.findall(visible)) <= PROSE_CODE * len(visible) and letters >= PROSE_LETTERS * len(visible)
 
 
-def problem(text: str, config: TextConfig) -> str | None:
-    """Why a clean text is set aside, or None: length, no letters, low information, repetition, symbols."""
+def unfit_length(text: str, config: TextConfig) -> str | None:
+    """Why a clean text is set aside for its length, or None."""
+    if not text.strip():
+        return "empty text"
     if len(text.strip()) < config.min_characters:
         return "too short"
-    if len(text) > config.max_characters:
-        return "too long"
-    if not config.quality:
-        return None
+    return "too long" if len(text) > config.max_characters else None
+
+
+def problem(text: str) -> str | None:
+    """What is odd in a clean text, or None: no letters, low information, repetition, symbols."""
     head = text[:SAMPLE]
     if visible_share(head) < VISIBLE:
         return "mostly symbols"

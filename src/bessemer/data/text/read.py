@@ -39,7 +39,7 @@ def text_reader(about: Mapping[str, Any], folder: Path) -> Callable[[Source], ND
 
 def clean_reader(about: Mapping[str, Any]) -> Callable[[Source], str]:
     """A function from a text file, its bytes or a text to the text, cleaned as `about` says."""
-    html, spaces = str(about["html"]), str(about.get("white_space", "normalize"))
+    html, spaces = str(about.get("tags", about["html"])), str(about.get("white_space", "normalize"))
     repeated = frozenset(about.get("boilerplate", ()))
 
     def read(source: Source) -> str:

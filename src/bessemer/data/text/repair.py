@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable
 
 from bessemer.data.text.html import html_text, looks_like_html
+from bessemer.data.text.tags import MARKED_UP, tags_in, without_tags
 
 # Control characters apart from tab and line break, and characters without width: byte order mark, soft hyphen,
 # zero width space, word joiner, marks of direction, not-characters. The joiners U+200C and U+200D stay where they
@@ -39,10 +40,10 @@ def clean_text(text: str, html: str = "auto", white_space: str = "normalize") ->
     """The repaired text, and the name of each repair that changed something, in order.
 
     Mojibake is mended (ftfy), HTML documents become their text and entities are resolved in texts without tags
-    (`html="keep"` leaves both), control and zero-width characters go, Unicode is NFC, line ends are `\\n`, spaces
-    at line ends and runs of blank lines go. Indentation and case stay. With `white_space="keep"` all white space
-    stays as it is. Applying it twice equals once: the passes run until nothing changes (an entity may hide an
-    entity, a page a page).
+    (`html="keep"` leaves both, `html="strip"` takes tags out of plain texts too), control and zero-width
+    characters go, Unicode is NFC, line ends are `\\n`, spaces at line ends and runs of blank lines go. Indentation
+    and case stay. With `white_space="keep"` all white space stays as it is. Applying it twice equals once: the
+    passes run until nothing changes (an entity may hide an entity, a page a page).
     """
     done: dict[str, None] = {}
     if white_space == "normalize":
@@ -65,10 +66,12 @@ def _steps(html: str, white_space: str) -> list[tuple[str, Callable[[str], str]]
         ("entities resolved", _entities),
         ("control characters removed", _controls if white_space == "normalize" else _other_controls),
         ("HTML stripped", _html),
+        ("tags in plain text removed", _tags),
         ("Unicode normalized", lambda text: unicodedata.normalize("NFC", text)),
         ("white space normalized", _white_space),
     ]
     off = {"HTML stripped", "entities resolved"} if html == "keep" else set()
+    off |= set() if html == "strip" else {"tags in plain text removed"}
     off |= {"white space normalized"} if white_space == "keep" else set()
     return [step for step in steps if step[0] not in off]
 
@@ -97,6 +100,10 @@ def _entities(text: str) -> str:
 
 def _html(text: str) -> str:
     return html_text(text) if looks_like_html(text) else text
+
+
+def _tags(text: str) -> str:
+    return without_tags(text) if tags_in(text) == MARKED_UP else text
 
 
 def _controls(text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bessemer.data.starter import Plan, compress_section, header, smoothing, with_enough_steps
+from bessemer.data.starter import Plan, compress_section, header, minutes_line, smoothing, with_enough_steps
 
 TEXT_VIEWS = 20_000  # texts that are trained on in a few minutes
 CHARACTERS_A_TOKEN = 3.5
@@ -35,6 +35,7 @@ model: # a small Transformer that reads, beside a bag of tokens and pairs that c
   context: 256 # first tokens that the Transformer reads; the bag counts all
 train:
   epochs: {epochs} # more is better up to a point; look at the learning curve in the report
+{minutes_line(plan)}\
   batch_size: {batch}
   optimizer: {{name: adamw, learning_rate: 0.002, weight_decay: 0.05}}
 {smoothing(plan, 0.3, "much, since texts are soon learned by heart, wrong labels too")}\

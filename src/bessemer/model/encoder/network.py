@@ -15,51 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bessemer.data.text.grams import Grams
 from bessemer.model.contract import ChannelGroup
 
 MASKED = -1e9  # finite, so that a row of padding alone gives no NaN
 EVIDENCE_SCALE = 10.0  # a unit vector of counts has small entries; this lets evidence grow at the common rate
 WORTH_PACKING = 0.9  # of the places of the batch as it came
-FIRST, SECOND = 40_503, 30_011  # odd multipliers of the hash; products of token ids stay within 64 bits
-
-
-class Grams(nn.Module):
-    """Tokens and hashed pairs of neighbors, (B, G) ids and the weight (B, G) of each.
-
-    Weights are 1 + log(count), spread over the places of the same token, and of unit length a document, for tokens
-    and pairs apart. Ids of pairs stand behind those of tokens; a pair with padding weighs nothing.
-    """
-
-    is_leaf = True  # one piece for quantization: integers in, weights out
-
-    def __init__(self, vocabulary: int, pad: int, pairs: int) -> None:
-        super().__init__()
-        self.vocabulary = vocabulary
-        self.pad = pad
-        self.pairs = pairs
-
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        ids = tokens.to(torch.int64)
-        real = ids != self.pad
-        weights = _weights(ids, real, self.vocabulary)
-        if not self.pairs:
-            return ids, weights
-        left, right = ids[:, :-1], ids[:, 1:]
-        hashed = (left * FIRST + right * SECOND) % self.pairs
-        both = real[:, :-1] & real[:, 1:]
-        return (
-            torch.cat([ids, hashed + self.vocabulary], 1),
-            torch.cat([weights, _weights(hashed, both, self.pairs)], 1),
-        )
-
-
-def _weights(ids: Tensor, real: Tensor, size: int) -> Tensor:
-    ones = real.to(torch.float32)
-    counts = torch.zeros(ids.shape[0], size, device=ids.device).scatter_add(1, ids, ones)
-    count = counts.gather(1, ids).clamp_min(1)
-    value = 1 + count.log()
-    length = (ones * value.square() / count).sum(1, keepdim=True).clamp_min(1e-12).sqrt()
-    return ones * value / (count * length)
 
 
 class Attention(nn.Module):

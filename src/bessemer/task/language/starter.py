@@ -13,6 +13,7 @@ import numpy as np
 from bessemer.config import dump_yaml
 from bessemer.data.config import DataConfig
 from bessemer.data.files.table import is_table_name
+from bessemer.data.starter import MINUTES
 from bessemer.data.text import TEXT
 from bessemer.data.text.config import TextConfig
 from bessemer.errors import DataError, UsageError
@@ -22,25 +23,34 @@ from bessemer.prepare.source import open_source
 from bessemer.prepare.source.dataset import is_dataset
 from bessemer.prepare.source.guess import guess_dataset, guess_table
 
+LOOKED: dict[str, Any] = {  # as the task reads texts
+    "html": "keep",
+    "white_space": "keep",
+    "boilerplate": 0.0,
+    "min_characters": 20,
+    "quality": "drop",
+}
 LOOKS = 500  # documents whose lengths are looked at
 BYTES_A_TOKEN = 3.2
 TOKENS = 3e6  # that a two-core machine trains the model below on in about ten minutes
+SHARE = 0.8  # of the minutes of a run, for the training
 LITTLE = 1e6  # bytes; less text is soon learned by heart
 STDLIB = Path("stdlib")
 
 
-def write_language_recipe(data: Path, out: Path, force: bool = False) -> str:
+def write_language_recipe(data: Path, out: Path, force: bool = False, minutes: float = MINUTES) -> str:
     """Look at `data`, write a commented recipe for language modelling to `out`, and say what was found.
 
-    `data` is a folder or archive of text files, one long text file, a table with a column of text, or `stdlib`.
-    Raises DataError where there is no text, UsageError where `out` is there already.
+    `minutes` is what a whole run may take on this machine. `data` is a folder or archive of text files, one long
+    text file, a table with a column of text, or `stdlib`. Raises DataError where there is no text, UsageError
+    where `out` is there already.
     """
     if out.exists() and not force:
         raise UsageError(f"{out}: is there already", "give another name with -o, or --force to replace it")
     values = source_of(data)
     documents, size, notes = look(data, values)
     name = re.sub(r"[^A-Za-z0-9._-]", "_", data.stem).lstrip("._-") or "run"
-    text = "".join(f"# {note}\n" for note in notes) + recipe(name, out, values, documents, size)
+    text = "".join(f"# {note}\n" for note in notes) + recipe(name, out, values, documents, size, minutes)
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -73,7 +83,7 @@ def source_of(data: Path) -> dict[str, Any]:
 
 def look(data: Path, values: dict[str, Any]) -> tuple[int, float, list[str]]:
     """Documents, about how many bytes of text they hold, and what was decided about their files."""
-    config = DataConfig(**values, text=TextConfig(html="keep", white_space="keep", boilerplate=0.0))
+    config = DataConfig(**values, text=TextConfig(**LOOKED))
     job = Job([open_source(config, labelled=False)], TEXT.cleaner(config))
     documents = sum(len(job.count(*task)) for task in tasks(job, Selection()))
     cleaned = (job.clean(*task) for task in tasks(job, Selection()))
@@ -83,7 +93,7 @@ def look(data: Path, values: dict[str, Any]) -> tuple[int, float, list[str]]:
     return documents, documents * float(np.mean(sizes)), list(getattr(job.sources[0], "notes", ()))
 
 
-def recipe(name: str, out: Path, values: dict[str, Any], documents: int, size: float) -> str:
+def recipe(name: str, out: Path, values: dict[str, Any], documents: int, size: float, minutes: float) -> str:
     """The recipe as commented YAML."""
     tokens = size / BYTES_A_TOKEN
     epochs = float(np.clip(round(TOKENS / tokens, 1), 0.1, 20))
@@ -117,6 +127,7 @@ model: # a Transformer decoder
   dropout: {dropout} # against learning little text by heart
 train:
   epochs: {epochs:g} # times that the text is read
+  minutes: {SHARE * minutes:.2g} # less of it where that takes longer on this machine
   batch_size: {2048 // context} # windows of {context} tokens
   optimizer: {{name: muon, learning_rate: 0.02, momentum: 0.9, adamw_rate: 0.016}}
 compress: null # the parent ships; {{ladder: [0.5]}} tries half of the neurons, in fp32 and int8

@@ -27,7 +27,15 @@ BITS = Unit(decimals=3, word="bits per byte", difference="bits per byte")
 VALIDATED, VALIDATED_LEAST, VALIDATED_SHARE = 1 << 17, 1 << 12, 0.02
 COMPARED = 4096  # tokens on which a file is held against its network
 # Text stays as it is: white space and markup are what the model has to learn.
-TEXT = {"html": "keep", "white_space": "keep", "boilerplate": 0.0, "tokenizer": {"vocabulary": None}}
+# Too little or odd text teaches it nothing, and no row has a label that would be missed.
+TEXT = {
+    "html": "keep",
+    "white_space": "keep",
+    "boilerplate": 0.0,
+    "min_characters": 20,
+    "quality": "drop",
+    "tokenizer": {"vocabulary": None},
+}
 # There is no batch normalization whose groups a micro-batch or process would have to hold whole.
 TRAIN = {"ghost_batch": 2, "optimizer": {"name": "adamw"}}
 CONTRACT = {"max_drop": "1%", "batch": 8}
@@ -67,7 +75,7 @@ class LanguageModelling(Task):
         if recipe.augment != type(recipe.augment)():
             raise ValueError("task language takes text as it is; remove augment")
 
-    def starter(self) -> Callable[[Path, Path, bool], str]:
+    def starter(self) -> Callable[[Path, Path, bool, float], str]:
         from bessemer.task.language.starter import write_language_recipe
 
         return write_language_recipe
