@@ -61,9 +61,10 @@ def value_of(recipe: Recipe, key: str) -> Any:
 
 
 def _no_augmentation(recipe: Recipe) -> Values:
-    unseen = {"preset": "none", "border": "zero"}  # change nothing by themselves
-    used = recipe.augment.model_copy(update=unseen) != AugmentConfig()
-    return {"augment": AugmentConfig().model_dump()} if used else {}
+    nothing = AugmentConfig()
+    unseen = {"preset": nothing.preset, "border": nothing.border}  # change nothing by themselves
+    used = recipe.augment.model_copy(update=unseen) != nothing
+    return {"augment": nothing.model_dump()} if used else {}
 
 
 def _constant_rate(recipe: Recipe) -> Values:
@@ -128,7 +129,7 @@ NO_TECHNIQUE: Mapping[str, tuple[str, ...]] = {
     ),
     "without it a step may not fit into memory": ("train.accumulate", "train.memory"),
     "what keeps a run safe, or the same on any machine": ("train.guard", "train.ghost_batch"),
-    "what is asked of compression": ("compress.contract", "compress.search", "compress.prefer"),
+    "what is asked of compression": ("compress.contract", "compress.simple", "compress.search", "compress.prefer"),
     "named by the recipe itself, which techniques_of looks at": ("train.methods",),
     "known to bessemer.ledger.trials": ("compress.ladder", "compress.candidates", "compress.formats"),
     "training of candidates, whose techniques are not looked at one by one": ("compress.train",),
