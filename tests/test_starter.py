@@ -187,6 +187,17 @@ def test_how_the_files_were_read_is_printed_and_stands_in_the_recipe(tmp_path: P
     assert f"\n# {note}" in (tmp_path / "r.yaml").read_text()
 
 
+def test_lines_of_one_file_a_class_are_counted(tmp_path: Path) -> None:
+    for seed, label in enumerate(("good", "bad")):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        lines = [body(100 * seed + i, 12) for i in range(30 + 10 * seed)]
+        (tmp_path / "set" / label / "all.txt").write_text("\n".join(lines) + "\n")
+    said = write_recipe(tmp_path / "set", tmp_path / "r.yaml")
+    assert said.startswith("70 texts of 2 classes")
+    assert "\nEach line of a file is a sample.\n" in said
+    assert "with 40, the smallest 'good' with 30." in (tmp_path / "r.yaml").read_text()
+
+
 @pytest.mark.parametrize(("channels", "flip"), [(1, "none"), (3, "horizontal")])
 def test_gray_images_are_not_mirrored(tmp_path: Path, channels: int, flip: str) -> None:
     data = folder(tmp_path / "x", ".png", lambda path, seed: write_image(path, seed, (20, 20, channels)))

@@ -94,6 +94,10 @@ def look(data: Path, numbers: bool | None = None, label: str | None = None) -> t
     if not looks:
         raise DataError(f"{data}: none of its {len(rows)} files can be read", "check that they are not damaged")
     job.cleaner.settle(iter(looks))
+    if config.unit != "file":
+        rows = in_parts(job)
+        counts = Counter(label for label, _ in rows if label is not None)
+        counts = of_one_spelling(counts) if values.get("merge_alike") else counts
     if kind.measures_texts:
         looks = text_lengths(job)
     splits = Counter(split for _, split in rows if split)
@@ -181,6 +185,12 @@ def notes_on(source: Source) -> Iterator[str]:
 def evenly(every: list[Task]) -> list[Task]:
     """Some pieces of a table from its beginning to its end: rows may be sorted."""
     return every if len(every) <= PARTS else [every[place * len(every) // PARTS] for place in range(PARTS)]
+
+
+def in_parts(job: Job) -> list[tuple[str | None, str]]:
+    """Label and split of each sample, where a file holds many."""
+    cleaned = in_order(job, "clean", tasks(job, Selection()), available_threads())
+    return [row for done in cleaned for row in zip(done.rows["label"], done.rows["split"], strict=True)]
 
 
 def text_lengths(job: Job) -> list[float]:
