@@ -115,7 +115,7 @@ def check(recipe: RecipeFile, set: Set = None, out: Out = None, as_json: AsJson 
     most = loaded.most_minutes
     if most is not None:
         typer.echo(
-            f"Training takes {most:.3g} minutes at most, whatever the machine; preparation comes before it."
+            f"Trainings are planned for {most:.3g} minutes at most on this machine; preparation comes before them."
         )
 
 

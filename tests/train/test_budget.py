@@ -62,7 +62,16 @@ def test_no_more_than_asked_and_no_fewer_than_a_tenth(
     assert budget.epochs_in(config, Batches(make_samples(24), 8, 3), seconds) == epochs
 
 
-def test_steps_are_timed_on_a_copy(train: Any) -> None:
-    result = train(CONFIG.model_copy(update={"minutes": 0.002}))
-    assert 1 <= result.cost["steps"] <= 8 * EPOCH
-    assert len(result.history) == result.cost["steps"] or result.history[-1]["step"] == result.cost["steps"]
+def test_steps_are_timed_on_a_copy(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[nn.Module] = []
+
+    def seconds(training: Any, batches: Any) -> float:
+        timed.append(training.model)
+        return budget.seconds_a_step(training, batches)
+
+    monkeypatch.setattr(loop, "seconds_a_step", seconds)
+    result = train(CONFIG.model_copy(update={"minutes": 10.0}))
+    assert len(timed) == 1
+    assert timed[0] is not result.model
+    moved = zip(timed[0].state_dict().values(), result.model.state_dict().values(), strict=True)
+    assert any(not bool((one == other).all()) for one, other in moved)

@@ -70,13 +70,6 @@ class Linear(nn.Module):
         self.head.bias.copy_(torch.from_numpy(offsets - folded @ self.center.astype(np.float64)))
 
 
-class Flat(nn.Module):
-    """Samples (B, ...) as rows of numbers float32 (B, F)."""
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return inputs.to(torch.float32).flatten(1)
-
-
 def measured(features: nn.Module, inputs: Rows, width: int) -> NDArray[np.float32]:
     """Features float32 (N, F) of any number of inputs; only a few are held at a time."""
     out = np.empty((len(inputs), width), np.float32)

@@ -164,14 +164,14 @@ class Predictor:
         read = self.kind.rows(self.about)(path)
         while some := list(islice(read, ROWS)):
             inputs = [row.inputs for row in some if row.inputs is not None]
-            outputs = list(self.model.logits(np.array(inputs))) if inputs else []
+            outputs = iter(list(self.model.logits(np.array(inputs))) if inputs else [])
             for row in some:
                 place = {**where, "row": row.number}
                 if row.inputs is None:
                     yield Asked(place, Rejected(row.error), row.cells), {**place, "error": row.error}
                     continue
                 one = row.inputs[None]
-                answer = self._task.answer(Known(outputs.pop(0)[None]), one, top)
+                answer = self._task.answer(Known(next(outputs)[None]), one, top)
                 odd = {"odd": list(row.odd)} if row.odd else {}
                 yield Asked(place, one, row.cells), {**place, **answer, **odd}
 

@@ -131,9 +131,15 @@ def fit(
     if work is not None:
         _claim(work, lambda: identity_of(model, task, batches.samples, config, seed), runtime)
     with random_numbers_kept(runtime):
-        config = _within_minutes(model, task, batches, config, methods, seed, runtime, precision, work, progress)
+
+        def set_up(network: nn.Module, own: Sequence[Method]) -> Training:
+            return _set_up(network, task, batches, config, own, seed, runtime, precision)
+
+        config = _within_minutes(
+            config, batches, lambda: set_up(*deepcopy((model, methods))), runtime, work, progress
+        )
         batches = growing(batches, config)
-        training = _set_up(model, task, batches, config, methods, seed, runtime, precision)
+        training = set_up(model, methods)
         watch = Watch(validate, higher_is_better, progress, label)
         try:
             run = _carry_out(training, batches, work, watch)
@@ -197,25 +203,20 @@ def _set_up(
 
 
 def _within_minutes(
-    model: nn.Module,
-    task: Objective,
-    batches: Batches,
     config: TrainConfig,
-    methods: Sequence[Method],
-    seed: int,
+    batches: Batches,
+    copied: Callable[[], Training],
     runtime: Runtime,
-    precision: str | None,
     work: Path | None,
     progress: Progress,
 ) -> TrainConfig:
-    """The settings with as many epochs as the minutes allow, found by steps of a copy of the model."""
+    """The settings with as many epochs as the minutes allow, found by steps of `copied`, whose weights move."""
     if config.minutes is None:
         return config
     epochs = from_main(recorded_epochs(work) if runtime.is_main else 0.0, runtime)
     if not epochs:
-        copied, helpers = deepcopy((model, methods))
-        trial = _set_up(copied, task, batches, config, helpers, seed, runtime, precision)
-        trial.replica = replicate(copied, runtime)
+        trial = copied()
+        trial.replica = replicate(trial.model, runtime)
         try:
             seconds = from_main(seconds_a_step(trial, batches), runtime)
         finally:

@@ -16,11 +16,18 @@ from PIL import Image
 from bessemer.data.config import DataConfig, DedupConfig
 from bessemer.data.image.cleaner import ImageCleaner
 from bessemer.data.image.form import Form
-from bessemer.data.image.read import FORMATS, MAX_PIXELS, is_gray, open_image, read_image, read_pages
+from bessemer.data.image.read import FORMATS, MAX_PIXELS, decode, fit, is_gray, open_image, read_pages
 from bessemer.data.image.signature import image_signature
 from bessemer.data.image.survey import common_size
 from bessemer.data.record import Clean, Raw, Rejected
 from bessemer.errors import DataError
+
+
+def read_image(source: Path, size: tuple[int, int], gray: bool) -> np.ndarray:
+    """The first page."""
+    form = Form(size, gray)
+    with open_image(source) as image:
+        return fit(decode(image, form, source)[0], form)
 
 
 def picture(height: int = 6, width: int = 8, channels: int = 3, seed: int = 0) -> np.ndarray:

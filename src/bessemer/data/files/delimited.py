@@ -22,7 +22,7 @@ from bessemer.data.files.layout import (
     sniff_separator,
     usual_width,
 )
-from bessemer.data.files.lines import LIMIT, SAMPLE, Row, TextForm, read_lines, text_form
+from bessemer.data.files.lines import LIMIT, SAMPLE, Row, TextForm, pieces, read_lines, text_form
 from bessemer.data.record import FILTERED, Rejected
 from bessemer.errors import DataError
 
@@ -52,15 +52,9 @@ class DelimitedTable:
 
     def tasks(self, rows: int, size: int) -> Iterator[PieceTask]:
         """Pieces of at most so many rows and, where a row is not larger, bytes; one pass over the file."""
-        first, begin, count = self.start, 0, 0
         with self.path.open("rb") as file:
-            for _, after, _ in self._records(file, self.start):
-                count += 1
-                if count == rows or after - first >= size:
-                    yield first, begin, count
-                    first, begin, count = after, begin + count, 0
-        if count:
-            yield first, begin, count
+            ends = (after for _, after, _ in self._records(file, self.start))
+            yield from pieces(self.start, ends, rows, size)
 
     def read(self, task: PieceTask, names: list[str]) -> Iterator[tuple[str, Mapping[str, Any] | Rejected]]:
         """("row 17", named cells or why there are none) for each row of a piece."""

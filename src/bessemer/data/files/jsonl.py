@@ -18,8 +18,21 @@ from bessemer.errors import DataError
 HEAD = 200  # rows that are looked at for the names of columns
 
 
+class ObjectTable:
+    """A table of JSON objects."""
+
+    def objects(self, task: PieceTask) -> Iterator[tuple[str, dict[str, Any] | Rejected, str]]:
+        """(place, object or why there is none, repair) of each row of a piece."""
+        raise NotImplementedError
+
+    def read(self, task: PieceTask, names: list[str]) -> Iterator[tuple[str, Mapping[str, Any] | Rejected]]:
+        """(place, its named cells or why there are none) for each row of a piece."""
+        for place, value, repair in self.objects(task):
+            yield place, value if isinstance(value, Rejected) else row_of(value, names, repair)
+
+
 @dataclass(frozen=True)
-class JsonLinesTable:
+class JsonLinesTable(ObjectTable):
     """One file; a key may be missing in some lines."""
 
     path: Path
@@ -30,11 +43,6 @@ class JsonLinesTable:
     def tasks(self, rows: int, size: int) -> Iterator[PieceTask]:
         """Pieces of at most so many lines and, where a line is not larger, bytes."""
         return line_pieces(self.path, self.form, rows, size)
-
-    def read(self, task: PieceTask, names: list[str]) -> Iterator[tuple[str, Mapping[str, Any] | Rejected]]:
-        """("line 17", its named cells or why there are none) for each line of a piece that is not blank."""
-        for place, value, repair in self.objects(task):
-            yield place, value if isinstance(value, Rejected) else row_of(value, names, repair)
 
     def objects(self, task: PieceTask) -> Iterator[tuple[str, dict[str, Any] | Rejected, str]]:
         """(place, object, repair) of each line of a piece that is not blank."""

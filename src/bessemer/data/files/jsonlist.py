@@ -6,15 +6,15 @@ The list is never whole in memory: its elements are found by their brackets, and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from bessemer.data.files.delimited import PieceTask
-from bessemer.data.files.jsonl import HEAD, JsonLinesTable, columns_of, open_jsonl, parse, row_of
-from bessemer.data.files.lines import BLOCK, TextForm, text_form
+from bessemer.data.files.jsonl import HEAD, JsonLinesTable, ObjectTable, columns_of, open_jsonl, parse
+from bessemer.data.files.lines import BLOCK, TextForm, pieces, text_form
 from bessemer.data.files.nested import pick
 from bessemer.data.record import Rejected
 from bessemer.errors import DataError
@@ -30,7 +30,7 @@ FLAT = re.compile(rb'\{[^][{}"]*(?:' + _STRING + rb'[^][{}"]*)*\}|' + _STRING + 
 
 
 @dataclass(frozen=True)
-class JsonListTable:
+class JsonListTable(ObjectTable):
     """One list of objects."""
 
     path: Path
@@ -41,20 +41,8 @@ class JsonListTable:
 
     def tasks(self, rows: int, size: int) -> Iterator[PieceTask]:
         """Pieces of at most so many elements and, where one is not larger, bytes; one pass over the file."""
-        first, begin, count = self.start, 0, 0
         with self.path.open("rb") as file:
-            for _, after in elements(file, self.start):
-                count += 1
-                if count == rows or after - first >= size:
-                    yield first, begin, count
-                    first, begin, count = after, begin + count, 0
-        if count:
-            yield first, begin, count
-
-    def read(self, task: PieceTask, names: list[str]) -> Iterator[tuple[str, Mapping[str, Any] | Rejected]]:
-        """("record 17", its named cells or why there are none) for each element of a piece."""
-        for place, value, repair in self.objects(task):
-            yield place, value if isinstance(value, Rejected) else row_of(value, names, repair)
+            yield from pieces(self.start, (after for _, after in elements(file, self.start)), rows, size)
 
     def objects(self, task: PieceTask) -> Iterator[tuple[str, dict[str, Any] | Rejected, str]]:
         """(place, object, repair) of each element of a piece."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -108,16 +109,23 @@ def line_pieces(path: Path, form: TextForm, rows: int, size: int) -> Iterator[tu
 
     A piece has at most `size` bytes, where a line is not larger.
     """
-    first = position = form.start
-    begin = count = 0
     with path.open("rb") as file:
-        file.seek(first)
-        for _, length in read_lines(file, form):
-            position += length
-            count += 1
-            if count == rows or position - first >= size:
-                yield first, begin, count
-                first, begin, count = position, begin + count, 0
+        file.seek(form.start)
+        ends = accumulate((length for _, length in read_lines(file, form)), initial=form.start)
+        yield from pieces(next(ends), ends, rows, size)
+
+
+def pieces(start: int, ends: Iterable[int], rows: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """(first byte, rows before it, rows in it) of pieces of at most so many rows, which end at these bytes.
+
+    A piece has at most `size` bytes, where a row is not larger.
+    """
+    first, begin, count = start, 0, 0
+    for end in ends:
+        count += 1
+        if count == rows or end - first >= size:
+            yield first, begin, count
+            first, begin, count = end, begin + count, 0
     if count:
         yield first, begin, count
 

@@ -85,13 +85,6 @@ def pages(image: Image.Image) -> Iterator[int]:
         yield number
 
 
-def read_image(source: Path | bytes, size: tuple[int, int], gray: bool) -> NDArray[np.uint8]:
-    """The first page of an image file as uint8 (H, W, C), cropped to the shape; raises Rejected."""
-    form = Form(size, gray)
-    with open_image(source) as image:
-        return fit(decode(image, form, source)[0], form)
-
-
 def read_pages(source: Path | bytes, form: Form) -> NDArray[np.uint8]:
     """All pages of an image file uint8 (n, H, W, C), blank ones left out where others are not.
 

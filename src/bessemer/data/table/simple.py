@@ -13,12 +13,20 @@ from bessemer.data.table.features import widths
 FAR = 3.0  # where values begin to be drawn in
 
 
-class TableFeatures(nn.Module):
-    """Rows float64 (B, D) to float32 (B, F): scaled numbers, marks of gaps, ones for categories.
+def scaled(rows: Tensor, centers: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
+    """Where nothing is known (B, M), and numbers float32 (B, M) around 0, 0 there.
 
-    Numbers and dates are around 0, the middle half 1 wide and what lies far out drawn in, 0 for gaps. Smooth
-    clipping at 3 is that of Holzmüller et al., "Better by default", 2024.
+    The middle half of values is 1 wide and what lies far out is drawn in: smooth clipping at 3 is that of
+    Holzmüller et al., "Better by default", 2024.
     """
+    measured = rows.to(torch.float64)
+    unknown = torch.isnan(measured)
+    around = (torch.where(unknown, centers, measured) - centers) * factors
+    return unknown, (around / torch.sqrt(1 + (around / FAR) ** 2)).to(torch.float32)
+
+
+class TableFeatures(nn.Module):
+    """Rows float64 (B, D) to float32 (B, F): scaled numbers and dates, marks of gaps, ones for categories."""
 
     centers: Tensor
     factors: Tensor
@@ -38,10 +46,7 @@ class TableFeatures(nn.Module):
         self.width = self.measured + len(self.marked) + sum(self.sizes)
 
     def forward(self, rows: Tensor) -> Tensor:
-        measured = rows[:, : self.measured].to(torch.float64)
-        unknown = torch.isnan(measured)
-        scaled = (torch.where(unknown, self.centers, measured) - self.centers) * self.factors
-        numbers = (scaled / torch.sqrt(1 + (scaled / FAR) ** 2)).to(torch.float32)
+        unknown, numbers = scaled(rows[:, : self.measured], self.centers, self.factors)
         parts = [numbers, unknown[:, self.marked].to(torch.float32)]
         codes = rows[:, self.measured :].to(torch.int64)
         for place, size in enumerate(self.sizes):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bessemer.data.table.simple import scaled
 from bessemer.model.contract import ChannelGroup
 from bessemer.model.layers import Front
 
@@ -21,7 +22,6 @@ DAY = 86_400.0  # seconds
 PERIODS = (365.2425 * DAY, 7 * DAY, DAY)  # in which dates are seen as angles
 SPREAD = 0.5  # of the first frequencies, in turns per middle half of a number's values
 WAVE_FEATURES = 8  # of each number, from its waves
-FAR = 3.0  # where values begin to be drawn in
 
 
 class TableFront(Front):
@@ -64,13 +64,11 @@ class TableFront(Front):
         self.width += WAVE_FEATURES * numbers if self.waves is not None else 0
 
     def forward(self, rows: Tensor) -> Tensor:
-        measured = rows[:, : self.measured].to(torch.float64)
-        unknown = torch.isnan(measured)
-        scaled = (torch.where(unknown, self.centers, measured) - self.centers) * self.factors
-        numbers = (scaled / torch.sqrt(1 + (scaled / FAR) ** 2)).to(torch.float32)
+        unknown, numbers = scaled(rows[:, : self.measured], self.centers, self.factors)
         parts = [numbers, unknown[:, self.marked].to(torch.float32)]
         if self.measured > self.numbers:
-            parts.append(self._angles(measured[:, self.numbers :], unknown[:, self.numbers :]))
+            dates = rows[:, self.numbers : self.measured].to(torch.float64)
+            parts.append(self._angles(dates, unknown[:, self.numbers :]))
         if self.waves is not None:
             parts.append(self.waves(numbers[:, : self.numbers]))
         codes = rows[:, self.measured :].to(torch.int64)
